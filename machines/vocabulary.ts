@@ -1,0 +1,222 @@
+/** The shared nouns: what is said, what happens, what is reported. Types only; every module speaks in these words. */
+
+/** A moment or a span on the service's monotonic clock, in milliseconds. */
+export type Milliseconds = number
+
+/** The service's one clock. Every delay and time stamp comes from it; tests put a virtual one in its place. */
+export interface Clock {
+  now(): Milliseconds
+  /** Runs once after `ms`; the returned function cancels it. */
+  schedule(run: () => void, ms: Milliseconds): () => void
+}
+
+/** One side's whole contribution, as it was said or heard. History is a list of these. */
+export interface Turn {
+  role: 'user' | 'assistant'
+  /** The caller's words, or the source text of what the caller was acknowledged to have heard. */
+  text: string
+  /** Present and true when the assistant was cut. */
+  interrupted?: true
+  speaker?: string
+  turnId?: string
+}
+
+/** The piece of a reply handed to the sink at once. */
+export interface Segment {
+  replyId: string
+  /** From 0, counted within the reply. */
+  index: number
+  /** As it is spoken: without Markdown, code fences, emoji. */
+  text: string
+  /** As the model wrote it, trimmed. */
+  source: string
+  /** White space between the source of the segment before and this one; '' for the first. */
+  gap: string
+}
+
+/** A piece of text as the backend sent it. A higher attempt replaces what lower ones said. */
+export interface Delta {
+  replyId: string
+  attempt: number
+  kind: 'text' | 'thinking'
+  text: string
+}
+
+/** Tokens that the backend says it read and wrote. */
+export interface Usage {
+  promptTokens?: number
+  cachedPromptTokens?: number
+  replyTokens?: number
+}
+
+/** What was measured of one turn; only what the backend and the sink make knowable. */
+export interface Timings {
+  queueMs?: Milliseconds
+  loadMs?: Milliseconds
+  promptMs?: Milliseconds
+  timeToFirstTokenMs?: Milliseconds
+  timeToFirstSegmentMs?: Milliseconds
+  timeToFirstAudioMs?: Milliseconds
+  totalMs?: Milliseconds
+  tokensPerSecond?: number
+  bargeInToSilenceMs?: Milliseconds
+}
+
+/** Every error has one of these codes; programs decide by them, people read the message. */
+export type ErrorCode =
+  | 'connection'
+  | 'timeout'
+  | 'http'
+  | 'protocol'
+  | 'model-missing'
+  | 'auth'
+  | 'overloaded'
+  | 'context-overflow'
+  | 'content-filter'
+  | 'empty-reply'
+  | 'tool'
+  | 'sink'
+  | 'sink-stalled'
+  | 'speech-source'
+  | 'bad-input'
+  | 'store'
+  | 'config'
+  | 'internal'
+
+/** An error as plain data: what charts carry and events tell. */
+export interface Failure {
+  code: ErrorCode
+  /** For people: one line, what is wrong and what to do. Never quotes the caller, never a secret. */
+  message: string
+  retryable: boolean
+  /** HTTP status, where there was one. */
+  status?: number
+  /** How long the server asked us to wait. */
+  retryAfterMs?: Milliseconds
+}
+
+// ---------------------------------------------------------------------------------------------- events in
+
+interface Heard {
+  atMs?: Milliseconds
+  conversationId?: string
+}
+
+export type SpeechStarted = Heard & { type: 'SPEECH_STARTED' }
+export type SpeechPartial = Heard & { type: 'SPEECH_PARTIAL'; text: string }
+export type SpeechDetected = Heard & { type: 'SPEECH_DETECTED'; text: string; speaker?: string }
+export type SpeechEnded = Heard & { type: 'SPEECH_ENDED' }
+export type AmbientSpeechDetected = Heard & { type: 'AMBIENT_SPEECH_DETECTED'; text: string; speaker?: string }
+export type SystemStopped = Heard & { type: 'SYSTEM_STOPPED' }
+
+/** What a speech source, the bus, the wire and a scenario file may say. */
+export type SpeechEvent =
+  | SpeechStarted
+  | SpeechPartial
+  | SpeechDetected
+  | SpeechEnded
+  | AmbientSpeechDetected
+  | SystemStopped
+
+// ------------------------------------------------------------------------- between conversation and reply
+
+/** Why a reply exists: to answer, to answer ahead of the commit, to say words that are given. */
+export type ReplyPurpose = 'answer' | 'speculation' | 'say'
+
+/** What a reply is told when it is born. The messages for the model reach it by closure, not through here. */
+export interface ReplyInput {
+  replyId: string
+  turnId: string
+  purpose: ReplyPurpose
+  /** `speculation`: words that are not in history yet. `say`: the words to speak. `answer`: the words just committed. */
+  text: string
+}
+
+/** What a conversation tells its reply. */
+export type ReplyCommand =
+  /** The first segment is with the sink: from now on a failure can be heard. */
+  | { type: 'REPLY_COMMITTED' }
+  /** A speculation has become the turn's reply. */
+  | { type: 'REPLY_ADOPTED' }
+
+export type DelayReason = 'loading' | 'queued' | 'fallback' | 'tool'
+
+/** What a reply tells its conversation. Everything carries the reply's id, so that what comes late can be dropped. */
+export type ReplyReport =
+  | { type: 'REPLY_DELAYED'; replyId: string; reason: DelayReason }
+  /** The attempt was given up unheard: its segments are void. */
+  | { type: 'REPLY_RESTARTED'; replyId: string; attempt: number }
+  | { type: 'REPLY_SEGMENT'; replyId: string; attempt: number; segment: Segment }
+  /** The text is complete; no segment follows. */
+  | ({ type: 'REPLY_ENDED'; replyId: string } & ReplyEnd)
+  | { type: 'REPLY_FAILED'; replyId: string; error: Failure }
+
+/** The facts of a complete reply. */
+export interface ReplyEnd {
+  /** The whole source text. */
+  text: string
+  model: string
+  backend: string
+  cached: boolean
+  /** True when another model than the first one answered. */
+  fallback: boolean
+  usage: Usage
+  /** `length`: the server's token limit; `limit`: our character limit. */
+  finishReason: 'stop' | 'length' | 'limit'
+}
+
+// ------------------------------------------------------------------------------------------- events out
+
+interface Reported {
+  conversationId: string
+  turnId?: string
+  atMs: Milliseconds
+}
+interface InTurn extends Reported {
+  turnId: string
+}
+
+export type InterruptReason = 'barge-in' | 'stop-word' | 'stopped' | 'requested'
+
+export type CallerTurnEnded = InTurn & { type: 'CALLER_TURN_ENDED'; text: string; speaker?: string }
+export type ResponseGenerating = InTurn & { type: 'RESPONSE_GENERATING'; replyId: string }
+export type ResponseDelayed = InTurn & { type: 'RESPONSE_DELAYED'; reason: DelayReason }
+export type ResponseStarted = InTurn & { type: 'RESPONSE_STARTED'; replyId: string }
+export type ResponseSegment = InTurn & { type: 'RESPONSE_SEGMENT' } & Segment
+export type ResponseGenerated = InTurn & { type: 'RESPONSE_GENERATED'; replyId: string; timings: Timings } & ReplyEnd
+export type ResponseFinished = InTurn & { type: 'RESPONSE_FINISHED'; heard: string; timings: Timings }
+export type ResponseInterrupted = InTurn & {
+  type: 'RESPONSE_INTERRUPTED'
+  reason: InterruptReason
+  heard: string
+  timings: Timings
+}
+export type ErrorOccurred = Reported & {
+  type: 'ERROR_OCCURRED'
+  code: ErrorCode
+  message: string
+  recoverable: boolean
+  heard?: string
+}
+export type AmbientSpeechIgnored = Reported & {
+  type: 'AMBIENT_SPEECH_IGNORED'
+  /** What history keeps of it (policy `context`), already marked as overheard. */
+  kept?: string
+  speaker?: string
+}
+export type StateName = 'idle' | 'detecting' | 'generating' | 'responding' | 'error' | 'stopped'
+export type StateChanged = Reported & { type: 'STATE_CHANGED'; from: StateName; to: StateName }
+
+/** What `service.events`, `conversation.events` and the bus tell (they complete and never error). */
+export type ServiceEvent =
+  | CallerTurnEnded
+  | ResponseGenerating
+  | ResponseDelayed
+  | ResponseStarted
+  | ResponseSegment
+  | ResponseGenerated
+  | ResponseFinished
+  | ResponseInterrupted
+  | ErrorOccurred
+  | AmbientSpeechIgnored
+  | StateChanged
