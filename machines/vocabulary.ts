@@ -165,6 +165,25 @@ export interface ReplyEnd {
   finishReason: 'stop' | 'length' | 'limit'
 }
 
+// ------------------------------------------------------------------------ between conversation and player
+
+/** What a conversation tells the player, which lives while it is `responding`. */
+export type PlayerCommand =
+  | { type: 'PLAYBACK_QUEUED'; segment: Segment }
+  | { type: 'PLAYBACK_PAUSE_WANTED' }
+  | { type: 'PLAYBACK_RESUME_WANTED' }
+
+/** What the player tells the conversation. */
+export type PlaybackReport =
+  /** The segment is with the sink now. */
+  | { type: 'PLAYBACK_HANDED'; segment: Segment }
+  /** First sound of the segment. */
+  | { type: 'PLAYBACK_STARTED'; index: number }
+  | { type: 'PLAYBACK_FINISHED'; index: number }
+  /** Only from a sink that can pause. */
+  | { type: 'PLAYBACK_PAUSED' }
+  | { type: 'PLAYBACK_FAILED'; error: Failure }
+
 // ------------------------------------------------------------------------------------------- events out
 
 interface Reported {
