@@ -1,0 +1,424 @@
+/** What the conversation chart is made of: its types, actors, guards and what its actions did. Pure. */
+import { assign, emit, enqueueActions, fromCallback, sendTo, setup } from 'xstate'
+import {
+  endpointAtMs,
+  hasWords,
+  isComplete,
+  isEchoedFinal,
+  isEchoedPartial,
+  isStalePartial,
+  noWords,
+  turnText,
+  type CallerWords,
+  type CommittedWords,
+  type VoiceActivity,
+} from './caller-words.ts'
+import type { ConversationEmitted, ConversationEvent } from './conversation-events.ts'
+import type { ConversationPolicy } from './conversation-policy.ts'
+import { isPlayedOut, newExchange, withoutSegments, withSegment, type Exchange } from './exchange.ts'
+import { instantPlayer } from './instant-player.ts'
+import { notProvided } from './not-provided.ts'
+import type { ReplyLogic } from './reply-logic.ts'
+import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from './vocabulary.ts'
+import { countWords, foldWords, namesOneOf, saysOnly } from './words.ts'
+
+export interface ConversationInput {
+  conversationId: string
+  policy: ConversationPolicy
+}
+
+export interface ConversationContext extends ConversationInput {
+  said: CallerWords
+  voice: VoiceActivity | null
+  voices: number
+  committed: CommittedWords | null
+  /** The reply that is made or spoken: only in `generating` and `responding`. */
+  reply: Exchange | null
+  /** A reply begun ahead of the commit: only in `detecting`. */
+  speculation: Exchange | null
+  announcements: readonly { turnId: string; text: string; protected: boolean }[]
+  turns: number
+  replies: number
+  /** The state left last, for STATE_CHANGED. */
+  left: StateName | null
+}
+
+type Timed = { atMs?: number }
+type Said = Timed & { text: string; speaker?: string }
+
+/** Nothing to do: what a chart has in an actor's place while nobody provides one. */
+const inert = fromCallback(() => {})
+
+export const conversation = setup({
+  types: {
+    context: {} as ConversationContext,
+    events: {} as ConversationEvent,
+    emitted: {} as ConversationEmitted,
+    input: {} as ConversationInput,
+    tags: {} as 'audible' | 'interruptible' | 'listening' | 'held',
+  },
+  actors: {
+    reply: notProvided('reply') as ReplyLogic,
+    player: instantPlayer,
+    /** Sends ENDPOINT_PREDICTED back within 500 ms, whatever the hook does. */
+    detector: notProvided<ConversationEvent, { text: string }>('detector'),
+    /** Finds out which API the backend speaks, once per service. */
+    lookout: inert,
+  },
+
+  guards: {
+    isBlank: (_, { text }: Said) => foldWords(text) === '',
+    isEchoOfPartial: ({ context: { said, voice, committed, policy } }, { text, atMs = 0 }: Said) =>
+      foldWords(text) === '' ||
+      isStalePartial(text, said, voice) ||
+      isEchoedPartial(text, atMs, committed, policy.endpointing.maxDelayMs),
+    isEchoOfFinal: ({ context: { voice, committed } }, { text }: Said) =>
+      foldWords(text) === '' || isEchoedFinal(text, committed, voice),
+    isAddressed: ({ context }, event: { text: string; verdict?: 'answer' | 'ignore' | 'context' }) =>
+      (event.verdict ?? (namesOneOf(event.text, context.policy.assistantNames) ? 'answer' : 'ignore')) === 'answer',
+
+    mayInterrupt: ({ context }) => mayInterrupt(context),
+    isBackchannel: ({ context }, { text }: Said) =>
+      mayInterrupt(context) && saysOnly(text, context.policy.interruption.backchannels),
+    interrupts: ({ context }, { text }: Said) =>
+      mayInterrupt(context) && countWords(text) >= context.policy.interruption.minWords,
+    stops: ({ context }, { text }: Said) =>
+      mayInterrupt(context) && saysOnly(text, context.policy.interruption.stopWords),
+
+    isVoiceOpen: ({ context }) => isVoiceOpen(context),
+    isVoiceOver: ({ context }) => !isVoiceOpen(context),
+    isVoiceToBeJudged: ({ context }) =>
+      isVoiceOpen(context) && mayInterrupt(context) && context.voice?.serial !== context.reply?.toleratedVoice,
+    isTurnOpen: ({ context }) => hasWords(context.said) || context.voice !== null,
+    isNothingSaid: ({ context }) => !hasWords(context.said) && context.voice === null,
+    hasNoWords: ({ context }) => !hasWords(context.said),
+    endsAtOnce: ({ context }) => endsAtOnce(context),
+    asksDetector: ({ context: { said, policy } }) =>
+      policy.endpointing.asksDetector && said.endOfTurn === null && isComplete(said),
+    wantsNoAnswer: ({ context: { said, policy } }) =>
+      said.typedTurnId === null && saysOnly(turnText(said), policy.interruption.stopWords),
+
+    maySpeculateAtOnce: ({ context }) => maySpeculate(context) && isComplete(context.said),
+    maySpeculateSoon: ({ context }) => maySpeculate(context) && context.said.partial !== null,
+    isSpeculationStale: ({ context }) => !matchesSpeculation(context),
+    isSpeculationRight: ({ context }) => context.speculation !== null && matchesSpeculation(context),
+    isFromSpeculation: ({ context }, { replyId }: { replyId: string }) => context.speculation?.replyId === replyId,
+
+    isBroken: ({ context }, { child }: { child: string }) =>
+      context.reply !== null && (child === context.reply.replyId || child === 'player'),
+    isFromReply: ({ context }, { replyId }: { replyId: string }) => context.reply?.replyId === replyId,
+    hasSegment: ({ context }) => (context.reply?.waiting.length ?? 0) > 0,
+    isTextOver: ({ context }) => context.reply?.end != null,
+    isPlayedOut: ({ context }) => isPlayedOut(context.reply),
+    hasFailed: ({ context }) => context.reply?.end?.ok === false,
+    hasAnnouncement: ({ context }) => context.announcements.length > 0,
+  },
+
+  delays: {
+    endpointing: ({ context, event }) =>
+      Math.max(0, endpointAtMs(context.said, context.voice, context.policy) - momentOf(event)),
+    maxOpenMs: ({ context }) => context.policy.endpointing.maxOpenMs,
+    stableMs: ({ context }) => context.policy.speculation.stableMs,
+    /** What is left until the open voice activity is long enough to count. */
+    minDuration: ({ context, event }) =>
+      Math.max(0, (context.voice?.startedAtMs ?? 0) + context.policy.interruption.minDurationMs - momentOf(event)),
+    /** What is left until text is no longer held back for open voice activity. */
+    longestHold: ({ context, event }) =>
+      Math.max(0, (context.voice?.startedAtMs ?? 0) + context.policy.interruption.falseAfterMs - momentOf(event)),
+    falseAfterMs: ({ context }) => context.policy.interruption.falseAfterMs,
+    errorResetMs: ({ context }) => context.policy.errorResetMs,
+  },
+
+  actions: {
+    // ------------------------------------------------------------------------------- what the caller did
+    noteVoiceStarted: assign(({ context }, { atMs = 0 }: Timed) =>
+      isVoiceOpen(context)
+        ? {}
+        : {
+            voice: { serial: context.voices + 1, startedAtMs: atMs, endedAtMs: null },
+            voices: context.voices + 1,
+            said: { ...context.said, endOfTurn: null },
+          },
+    ),
+    noteVoiceEnded: assign(({ context: { voice, said, policy } }, { atMs = 0 }: Timed) => {
+      if (voice === null || voice.endedAtMs !== null) return {}
+      const isLong = atMs - voice.startedAtMs >= policy.interruption.minDurationMs
+      return {
+        voice: { ...voice, endedAtMs: atMs },
+        said: { ...said, longVoiceAtMs: isLong ? voice.startedAtMs : said.longVoiceAtMs },
+      }
+    }),
+    /** Nothing was heard for the longest time: the end of the voice activity got lost on the way. */
+    assumeVoiceEnded: assign(({ context: { voice, said, policy } }) => {
+      if (voice === null || voice.endedAtMs !== null) return {}
+      const heardAtMs = Math.max(voice.startedAtMs, said.partialAtMs, said.finalAtMs)
+      return { voice: { ...voice, endedAtMs: heardAtMs + policy.endpointing.maxOpenMs } }
+    }),
+    notePartial: assign(({ context: { said } }, { text, atMs = 0 }: Said) => ({
+      said: { ...said, partial: text.trim(), partialAtMs: atMs, endOfTurn: null },
+    })),
+    noteFinal: assign(({ context: { said } }, { text, speaker, atMs = 0 }: Said) => ({
+      said: {
+        ...said,
+        finals: [...said.finals, text.trim()],
+        partial: null,
+        speaker: speaker ?? said.speaker,
+        finalAtMs: atMs,
+        endOfTurn: null,
+      },
+    })),
+    noteTyped: assign(({ context: { said } }, { text, turnId, atMs = 0 }: Said & { turnId: string }) => ({
+      said: {
+        ...said,
+        finals: [...said.finals, text.trim()],
+        partial: null,
+        finalAtMs: atMs,
+        typedTurnId: said.typedTurnId ?? turnId,
+      },
+    })),
+    notePrediction: assign(({ context: { said } }, { endOfTurn }: { endOfTurn: number }) => ({
+      said: { ...said, endOfTurn },
+    })),
+    noteAnnouncement: assign(({ context }, given: { turnId: string; text: string; protected: boolean }) => ({
+      announcements: [...context.announcements, { turnId: given.turnId, text: given.text, protected: given.protected }],
+    })),
+    /** Voice activity that is over and brought no words was nothing. */
+    forgetVoice: assign(({ context }) => (isVoiceOpen(context) || hasWords(context.said) ? {} : { voice: null })),
+    forgetTurn: assign({ said: noWords, voice: null }),
+    /** Goes on in spite of the voice that is open. */
+    tolerateVoice: assign(({ context: { reply, voice } }) => ({
+      reply: reply === null ? null : { ...reply, toleratedVoice: voice?.serial ?? 0 },
+    })),
+
+    // ------------------------------------------------------------------------------ what became of the turn
+    endCallerTurn: enqueueActions(({ context, enqueue }, { atMs }: Timed) => {
+      const turnId = nextTurnId(context)
+      const { said } = context
+      const text = turnText(said)
+      enqueue(
+        emit({
+          type: 'CALLER_TURN_ENDED',
+          conversationId: context.conversationId,
+          turnId,
+          text,
+          ...(said.speaker === null ? {} : { speaker: said.speaker }),
+        }),
+      )
+      enqueue.assign({
+        said: noWords,
+        voice: isVoiceOpen(context) ? context.voice : null,
+        turns: context.turns + 1,
+        committed: {
+          text,
+          takenPartial: said.partial,
+          atMs: atMs ?? context.voice?.endedAtMs ?? said.finalAtMs,
+          voiceSerial: context.voices,
+        },
+      })
+    }),
+    beginReply: assign(({ context }) => ({
+      replies: context.replies + 1,
+      reply: newExchange({
+        replyId: `reply-${context.replies + 1}`,
+        turnId: nextTurnId(context),
+        purpose: 'answer',
+        text: turnText(context.said),
+      }),
+    })),
+    beginSpeculation: assign(({ context }) => ({
+      replies: context.replies + 1,
+      said: { ...context.said, speculations: context.said.speculations + 1 },
+      speculation: newExchange({
+        replyId: `reply-${context.replies + 1}`,
+        turnId: nextTurnId(context),
+        purpose: 'speculation',
+        text: turnText(context.said),
+      }),
+    })),
+    beginAnnouncement: assign(({ context }) => {
+      const [next, ...announcements] = context.announcements
+      if (next === undefined) return {}
+      const replyId = `reply-${context.replies + 1}`
+      return {
+        announcements,
+        turns: context.turns + 1,
+        replies: context.replies + 1,
+        reply: newExchange({
+          replyId,
+          turnId: next.turnId,
+          purpose: 'say',
+          text: next.text,
+          protected: next.protected,
+        }),
+      }
+    }),
+    startReply: enqueueActions(({ context, enqueue }) => {
+      const exchange = context.reply
+      if (exchange === null) return
+      const { replyId, turnId, purpose, text } = exchange
+      enqueue.spawnChild('reply', { id: replyId, input: { replyId, turnId, purpose, text } })
+    }),
+    adoptSpeculation: enqueueActions(({ context, enqueue }) => {
+      const { speculation } = context
+      if (speculation === null) return
+      if (speculation.end === null) enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED' })
+      enqueue.assign({ reply: { ...speculation, turnId: nextTurnId(context) }, speculation: null })
+    }),
+    startSpeculation: enqueueActions(({ context, enqueue }) => {
+      const exchange = context.speculation
+      if (exchange === null) return
+      const { replyId, turnId, purpose, text } = exchange
+      enqueue.spawnChild('reply', { id: replyId, input: { replyId, turnId, purpose, text } })
+    }),
+    dropSpeculation: enqueueActions(({ context, enqueue }) => {
+      if (context.speculation === null) return
+      enqueue.stopChild(context.speculation.replyId)
+      enqueue.assign({ speculation: null })
+    }),
+    /** Whoever enters a state in which no reply may live ends the one there is. */
+    dropReply: enqueueActions(({ context, enqueue }) => {
+      if (context.reply === null) return
+      enqueue.stopChild(context.reply.replyId)
+      enqueue.assign({ reply: null })
+    }),
+
+    // --------------------------------------------------------------------------------- what the reply brought
+    keepSegment: assign(({ context }, { attempt, segment }: { attempt: number; segment: Segment }) => ({
+      reply: context.reply === null ? null : withSegment(context.reply, attempt, segment),
+    })),
+    keepSpeculated: assign(({ context }, { attempt, segment }: { attempt: number; segment: Segment }) => ({
+      speculation: context.speculation === null ? null : withSegment(context.speculation, attempt, segment),
+    })),
+    voidSegments: assign(({ context }, { attempt }: { attempt: number }) => ({
+      reply: context.reply === null ? null : withoutSegments(context.reply, attempt),
+    })),
+    voidSpeculated: assign(({ context }, { attempt }: { attempt: number }) => ({
+      speculation: context.speculation === null ? null : withoutSegments(context.speculation, attempt),
+    })),
+    noteTextOver: assign(({ context }, facts: ReplyEnd) => ({
+      reply: context.reply === null ? null : { ...context.reply, end: { ok: true as const, facts: onlyFacts(facts) } },
+    })),
+    noteSpeculatedTextOver: assign(({ context }, facts: ReplyEnd) => ({
+      speculation:
+        context.speculation === null
+          ? null
+          : { ...context.speculation, end: { ok: true as const, facts: onlyFacts(facts) } },
+    })),
+    noteFailure: assign(({ context }, { error }: { error: Failure }) => ({
+      reply: context.reply === null ? null : { ...context.reply, end: { ok: false as const, error } },
+    })),
+    notePlayed: assign(({ context }) => ({
+      reply: context.reply === null ? null : { ...context.reply, played: context.reply.played + 1 },
+    })),
+    noteHandedOver: enqueueActions(({ context, enqueue }) => {
+      const { reply } = context
+      if (reply === null) return
+      if (reply.end === null) enqueue.sendTo(reply.replyId, { type: 'REPLY_COMMITTED' })
+      enqueue.assign({ reply: { ...reply, waiting: [] } })
+    }),
+    forwardSegment: enqueueActions(({ context, enqueue }, { segment }: { segment: Segment }) => {
+      enqueue.sendTo('player', { type: 'PLAYBACK_QUEUED', segment })
+      enqueue.assign({ reply: context.reply === null ? null : { ...context.reply, cut: context.reply.cut + 1 } })
+    }),
+    wantPause: sendTo('player', { type: 'PLAYBACK_PAUSE_WANTED' }),
+    wantResumption: sendTo('player', { type: 'PLAYBACK_RESUME_WANTED' }),
+
+    // ------------------------------------------------------------------------------------------ what is told
+    tellGenerating: emit(({ context }) => ({ type: 'RESPONSE_GENERATING' as const, ...idsOf(context) })),
+    tellDelayed: emit(({ context }, { reason }: { reason: DelayReason }) => ({
+      type: 'RESPONSE_DELAYED' as const,
+      ...idsOf(context),
+      reason,
+    })),
+    tellStarted: emit(({ context }) => ({ type: 'RESPONSE_STARTED' as const, ...idsOf(context) })),
+    tellSegment: emit(({ context }, { segment }: { segment: Segment }) => ({
+      type: 'RESPONSE_SEGMENT' as const,
+      ...idsOf(context),
+      ...segment,
+    })),
+    tellGenerated: enqueueActions(({ context, enqueue }) => {
+      const end = context.reply?.end
+      if (end?.ok === true) enqueue.emit({ type: 'RESPONSE_GENERATED', ...idsOf(context), ...end.facts })
+    }),
+    tellFinished: emit(({ context }) => ({ type: 'RESPONSE_FINISHED' as const, ...idsOf(context) })),
+    tellInterrupted: enqueueActions(({ context, enqueue }, { reason }: { reason: InterruptReason }) => {
+      if (context.reply !== null) enqueue.emit({ type: 'RESPONSE_INTERRUPTED', ...idsOf(context), reason })
+    }),
+    tellFailed: enqueueActions(({ context, enqueue }, given: { error?: Failure }) => {
+      const end = context.reply?.end
+      const error = given.error ?? (end?.ok === false ? end.error : undefined)
+      if (error === undefined) return
+      const recoverable = error.code !== 'config' && error.code !== 'auth'
+      enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code: error.code, message: error.message, recoverable })
+    }),
+    tellAmbientIgnored: emit(({ context }, event: Said & { verdict?: 'answer' | 'ignore' | 'context' }) => ({
+      type: 'AMBIENT_SPEECH_IGNORED' as const,
+      conversationId: context.conversationId,
+      ...(event.verdict === 'context' ? { kept: `[overheard] ${event.text.trim()}` } : {}),
+      ...(event.speaker === undefined ? {} : { speaker: event.speaker }),
+    })),
+    tellBackchannel: emit(({ context }) => ({
+      type: 'BACKCHANNEL_HEARD' as const,
+      conversationId: context.conversationId,
+    })),
+    leave: assign((_, { from }: { from: StateName }) => ({ left: from })),
+    enter: enqueueActions(({ context, enqueue }, { to }: { to: StateName }) => {
+      const { left: from, conversationId } = context
+      if (from !== null && from !== to) enqueue.emit({ type: 'STATE_CHANGED', conversationId, from, to })
+    }),
+  },
+})
+
+/** What is told when the reply or the player breaks in a way nobody foresaw. */
+export const brokenChild: Failure = {
+  code: 'internal',
+  message: 'the reply broke unexpectedly; the conversation goes on, please report how it came about',
+  retryable: true,
+}
+
+// ------------------------------------------------------------------------------------------------ pure helpers
+
+/** The moment an event brings along, if it does. */
+export function momentIn(event: ConversationEvent): Timed {
+  return 'atMs' in event && event.atMs !== undefined ? { atMs: event.atMs } : {}
+}
+
+function momentOf(event: ConversationEvent): number {
+  return momentIn(event).atMs ?? 0
+}
+
+function isVoiceOpen(context: ConversationContext): boolean {
+  return context.voice !== null && context.voice.endedAtMs === null
+}
+
+function mayInterrupt({ policy, reply }: ConversationContext): boolean {
+  return policy.interruption.enabled && reply?.protected !== true
+}
+
+function nextTurnId(context: ConversationContext): string {
+  return context.said.typedTurnId ?? `turn-${context.turns + 1}`
+}
+
+/** A typed turn is complete as it stands; so is a final of a source that sends no voice activity. */
+function endsAtOnce({ said, voice, policy }: ConversationContext): boolean {
+  if (said.typedTurnId !== null) return true
+  const { noVadDelayMs, asksDetector, threshold } = policy.endpointing
+  const isPredicted = asksDetector ? said.endOfTurn !== null && said.endOfTurn >= threshold : true
+  return voice === null && isComplete(said) && noVadDelayMs === 0 && isPredicted
+}
+
+function maySpeculate({ said, policy }: ConversationContext): boolean {
+  return policy.speculation.enabled && said.speculations < policy.speculation.maxAttempts
+}
+
+function matchesSpeculation({ said, speculation }: ConversationContext): boolean {
+  return speculation !== null && foldWords(speculation.text) === foldWords(turnText(said))
+}
+
+function idsOf({ conversationId, reply }: ConversationContext) {
+  return { conversationId, turnId: reply?.turnId ?? '', replyId: reply?.replyId ?? '' }
+}
+
+function onlyFacts({ text, model, backend, cached, fallback, usage, finishReason }: ReplyEnd): ReplyEnd {
+  return { text, model, backend, cached, fallback, usage, finishReason }
+}
