@@ -1,0 +1,57 @@
+/** What must not reach a message: keys always, and the words of the caller. */
+export interface Privacy {
+  secrets: readonly string[]
+  /** What was said; a server that repeats it in its error is not quoted. */
+  spoken: readonly string[]
+}
+
+const overlapChars = 16
+
+/** One line of at most `max` characters. */
+export function oneLine(text: string, max = 200): string {
+  const line = text.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, ' ').trim()
+  return line.length > max ? `${line.slice(0, max - 1)}…` : line
+}
+
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text
+  for (const secret of secrets) {
+    if (secret === '') continue
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) {
+      clean = clean.replaceAll(form, '[secret]')
+    }
+  }
+  return clean
+}
+
+/** What a server said of its error, fit for a message: '' where it repeats what was spoken. */
+export function quotable(text: string, { secrets, spoken }: Privacy): string {
+  const line = oneLine(withoutSecrets(text, secrets), 300)
+  const folded = line.toLowerCase()
+  for (const words of spoken) {
+    const said = oneLine(words, 100_000).toLowerCase()
+    if (said.length < 3) continue
+    if (folded.includes(said)) return ''
+    // a server may clip what it repeats
+    for (let at = 0; at + overlapChars <= folded.length; at++) {
+      if (said.includes(folded.slice(at, at + overlapChars))) return ''
+    }
+  }
+  return oneLine(line)
+}
+
+/**
+ * An error to keep as `cause`: name, message and code alone. Node's own errors may carry the raw bytes of a reply
+ * (`rawPacket`), and with them a transcript.
+ */
+export function plainCause(error: unknown, secrets: readonly string[]): Error {
+  const plain = new Error(oneLine(withoutSecrets(error instanceof Error ? error.message : String(error), secrets)))
+  if (error instanceof Error) plain.name = error.name
+  return Object.assign(plain, { code: errorCode(error) })
+}
+
+/** `code` of a Node error, '' where there is none. */
+export function errorCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  return typeof error.code === 'string' ? error.code : ''
+}
