@@ -8,6 +8,7 @@ export type { ConversationContext, ConversationInput } from './conversation-setu
 
 export const conversationMachine = conversation.createMachine({
   id: 'conversation',
+  options: { maxIterations: 200 },
   context: ({ input }) => ({
     ...input,
     said: noWords,

@@ -1,0 +1,33 @@
+import type { ServiceEvent, Turn } from '../../machines/vocabulary.ts'
+
+/**
+ * What was said and heard, as a fold over the events of one conversation: the same events give the same history,
+ * live or read back from a log.
+ *
+ *     const history = events.reduce(foldHistory, [])
+ */
+export function foldHistory(history: readonly Turn[], event: ServiceEvent): readonly Turn[] {
+  switch (event.type) {
+    case 'CALLER_TURN_ENDED': {
+      const { text, turnId, speaker } = event
+      return [...history, { role: 'user', text, turnId, ...(speaker === undefined ? {} : { speaker }) }]
+    }
+    case 'RESPONSE_FINISHED':
+      return event.heard === '' ? history : [...history, { role: 'assistant', text: event.heard, turnId: event.turnId }]
+    case 'RESPONSE_INTERRUPTED':
+      return event.heard === ''
+        ? history
+        : [...history, { role: 'assistant', text: event.heard, turnId: event.turnId, interrupted: true }]
+    case 'ERROR_OCCURRED': {
+      if (event.heard === undefined || event.heard === '') return history
+      const turn = event.turnId === undefined ? {} : { turnId: event.turnId }
+      return [...history, { role: 'assistant', text: event.heard, ...turn, interrupted: true }]
+    }
+    case 'AMBIENT_SPEECH_IGNORED': {
+      if (event.kept === undefined) return history
+      return [...history, { role: 'user', text: event.kept, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) }]
+    }
+    default:
+      return history
+  }
+}

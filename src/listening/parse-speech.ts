@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import type { SpeechEvent } from '../../machines/vocabulary.ts'
+
+const common = { conversationId: z.string().min(1).max(200).optional(), atMs: z.number().optional() }
+
+/** The six events that may come in; a text longer than `utteranceChars` is refused. */
+function speechSchema(utteranceChars: number) {
+  const text = z.string().max(utteranceChars, { error: `is longer than limits.utteranceChars (${utteranceChars})` })
+  const speaker = z.string().max(200).optional()
+  return z.discriminatedUnion('type', [
+    z.object({ type: z.literal('SPEECH_STARTED'), ...common }),
+    z.object({ type: z.literal('SPEECH_PARTIAL'), text, ...common }),
+    z.object({ type: z.literal('SPEECH_DETECTED'), text, speaker, ...common }),
+    z.object({ type: z.literal('SPEECH_ENDED'), ...common }),
+    z.object({ type: z.literal('AMBIENT_SPEECH_DETECTED'), text, speaker, ...common }),
+    z.object({ type: z.literal('SYSTEM_STOPPED'), ...common }),
+  ])
+}
+
+export type ParsedSpeech = { ok: true; event: SpeechEvent } | { ok: false; message: string }
+
+/**
+ * The edge: what a speech source, the bus or the wire sent becomes a SpeechEvent, or a refusal in one line that names
+ * the field and never the words.
+ */
+export function createSpeechParser(utteranceChars: number): (raw: unknown) => ParsedSpeech {
+  const schema = speechSchema(utteranceChars)
+  return (raw) => {
+    const parsed = schema.safeParse(raw)
+    if (parsed.success) return { ok: true, event: withoutUndefined(parsed.data) }
+    const [issue] = parsed.error.issues
+    const field = issue?.path.join('.') || 'event'
+    const isUnknownType = issue?.code === 'invalid_union'
+    return { ok: false, message: `speech event refused: ${field} ${isUnknownType ? 'is not one of the six known types' : whatIsWrong(issue)}` }
+  }
+}
+
+function whatIsWrong(issue: { code: string; message: string } | undefined): string {
+  if (issue?.code === 'too_big') return issue.message
+  return issue?.code === 'invalid_type' ? 'is missing or has the wrong type' : 'is not valid'
+}
+
+/** Zod gives an absent optional as absent, but its type allows undefined, which ours does not. */
+function withoutUndefined(event: z.output<ReturnType<typeof speechSchema>>): SpeechEvent {
+  const { conversationId, atMs } = event
+  const where = { ...(conversationId === undefined ? {} : { conversationId }), ...(atMs === undefined ? {} : { atMs }) }
+  switch (event.type) {
+    case 'SPEECH_STARTED':
+    case 'SPEECH_ENDED':
+    case 'SYSTEM_STOPPED':
+      return { type: event.type, ...where }
+    case 'SPEECH_PARTIAL':
+      return { type: event.type, text: event.text, ...where }
+    case 'SPEECH_DETECTED':
+    case 'AMBIENT_SPEECH_DETECTED':
+      return { type: event.type, text: event.text, ...(event.speaker === undefined ? {} : { speaker: event.speaker }), ...where }
+  }
+}

@@ -1,0 +1,108 @@
+import type { InspectionEvent, Observer } from 'xstate'
+import type { Clock } from '../../machines/vocabulary.ts'
+import type { Backend } from '../backends/contract.ts'
+import { Config, type ConfigInput, type Settings } from '../config/config.ts'
+import type { AmbientPolicy } from '../listening/ambient-policy.ts'
+import { LlmError } from '../backends/contract.ts'
+import type { SpeechSink } from '../speaking/sink.ts'
+import { systemClock } from './clock.ts'
+import type { EventBus } from './event-bus.ts'
+
+/** Where colloquy writes what it did. pino fits. No transcript and no secret is ever passed. */
+export interface Logger {
+  debug(facts: object, message: string): void
+  info(facts: object, message: string): void
+  warn(facts: object, message: string): void
+  error(facts: object, message: string): void
+}
+
+/**
+ * Says how likely the caller has finished, from 0 to 1. Below `endpointing.threshold` the turn waits for maxDelayMs.
+ * One that fails or takes longer than 500 ms is not asked again for these words.
+ */
+export type EndpointDetector = (turn: { text: string }, signal: AbortSignal) => Promise<{ endOfTurn: number }>
+
+/** What a program brings along, beside configuration. */
+export interface Collaborators {
+  bus?: EventBus
+  /** Speaks for every conversation that is not given a sink of its own. */
+  sink?: SpeechSink
+  /** Used instead of connecting to `baseUrl`: the embedded engine, or a scripted backend in a test. */
+  backend?: Backend
+  inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
+  logger?: Logger
+  clock?: Clock
+  /** From 0 up to 1, like Math.random. */
+  random?: () => number
+}
+
+/** Configuration with the two hooks that stand inside its sections. */
+export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient'> & {
+  endpointing?: ConfigInput['endpointing'] & { detector?: EndpointDetector }
+  ambient?: Omit<NonNullable<ConfigInput['ambient']>, 'policy'> & { policy?: 'wake' | 'ignore' | 'context' | AmbientPolicy }
+}
+
+export type LlmServiceOptions = ConfigWithHooks & Collaborators
+
+/** Options, taken apart and complete. */
+export interface ServiceParts {
+  settings: Settings
+  detector: EndpointDetector | undefined
+  ambientPolicy: AmbientPolicy | undefined
+  clock: Clock
+  random: () => number
+  bus: EventBus | undefined
+  sink: SpeechSink | undefined
+  backend: Backend | undefined
+  inspect: ((event: InspectionEvent) => void) | undefined
+  logger: Logger | undefined
+}
+
+/** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
+export function partsOf(options: LlmServiceOptions): ServiceParts {
+  const { bus, sink, backend, inspect, logger, clock, random, endpointing = {}, ambient = {}, ...config } = options
+  const { detector, ...endpointingConfig } = endpointing
+  const { policy, ...ambientConfig } = ambient
+  const parsed = Config.safeParse({
+    ...config,
+    endpointing: endpointingConfig,
+    ambient: { ...ambientConfig, ...(typeof policy === 'string' ? { policy } : {}) },
+  })
+  if (!parsed.success) throw new LlmError('config', { message: configMessage(parsed.error.issues) })
+  return {
+    settings: parsed.data,
+    detector,
+    ambientPolicy: typeof policy === 'function' ? policy : undefined,
+    clock: clock ?? systemClock,
+    random: random ?? Math.random,
+    bus,
+    sink,
+    backend,
+    inspect: inspect === undefined ? undefined : guarded(inspect, logger),
+    logger,
+  }
+}
+
+function configMessage(issues: readonly { path: PropertyKey[]; message: string }[]): string {
+  const [issue] = issues
+  const path = issue?.path.map(String).join('.')
+  return `configuration: ${path ? `${path}: ` : ''}${issue?.message ?? 'not valid'}`
+}
+
+/** An inspector that throws must never stop a mailbox (it does, if XState sees the error). */
+function guarded(
+  inspect: NonNullable<Collaborators['inspect']>,
+  logger: Logger | undefined,
+): (event: InspectionEvent) => void {
+  let isBroken = false
+  return (event) => {
+    if (isBroken) return
+    try {
+      if (typeof inspect === 'function') inspect(event)
+      else inspect.next?.(event)
+    } catch (error) {
+      isBroken = true
+      logger?.warn({ error: String(error) }, 'the inspector threw and is left out from now on')
+    }
+  }
+}
