@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { defaultPolicy } from '../../machines/conversation-policy.ts'
 
 const ms = (byDefault: number, max: number, meaning: string) =>
   z.number().int().min(0).max(max).default(byDefault).describe(meaning)
@@ -18,16 +19,36 @@ const fallbackModel = z.union([
   }),
 ])
 
+// The chart can be used without any configuration, so the numbers that it decides by stand with it.
+const { endpointing: endOfTurn, speculation: ahead, interruption: bargeIn } = defaultPolicy
+
 const endpointing = section({
-  minDelayMs: ms(500, 5_000, 'Silence that ends the caller turn. Lower answers sooner, higher interrupts less.'),
+  minDelayMs: ms(
+    endOfTurn.minDelayMs,
+    5_000,
+    'Silence that ends the caller turn. Lower answers sooner, higher interrupts less.',
+  ),
   maxDelayMs: ms(
-    3_000,
+    endOfTurn.maxDelayMs,
     30_000,
     'Longest silence waited for a final transcript, or when the detector says the turn goes on.',
   ),
-  noVadDelayMs: ms(0, 5_000, 'Delay after a final transcript where the source sends no voice activity.'),
-  maxOpenMs: ms(30_000, 600_000, 'Voice activity without any speech event for this long is taken as ended.'),
-  threshold: z.number().min(0).max(1).default(0.5).describe('End-of-turn probability below which maxDelayMs counts.'),
+  noVadDelayMs: ms(
+    endOfTurn.noVadDelayMs,
+    5_000,
+    'Delay after a final transcript where the source sends no voice activity.',
+  ),
+  maxOpenMs: ms(
+    endOfTurn.maxOpenMs,
+    600_000,
+    'Voice activity without any speech event for this long is taken as ended.',
+  ),
+  threshold: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(endOfTurn.threshold)
+    .describe('End-of-turn probability below which maxDelayMs counts.'),
 })
 
 const speculation = section({
@@ -37,22 +58,32 @@ const speculation = section({
     .describe(
       'Start a reply before the turn is committed; auto: only with a spare slot on a backend that can abort a prompt.',
     ),
-  stableMs: ms(300, 5_000, 'A partial unchanged for this long may be speculated on.'),
-  maxAttempts: z.number().int().min(0).max(10).default(3).describe('Speculations per turn, at most.'),
+  stableMs: ms(ahead.stableMs, 5_000, 'A partial unchanged for this long may be speculated on.'),
+  maxAttempts: z.number().int().min(0).max(10).default(ahead.maxAttempts).describe('Speculations per turn, at most.'),
 })
 
 const interruption = section({
   enabled: z
     .boolean()
-    .default(true)
+    .default(bargeIn.enabled)
     .describe('false: every reply plays to its end, and what the caller says is answered afterwards.'),
   minDurationMs: ms(
-    500,
+    bargeIn.minDurationMs,
     5_000,
     'Voice activity that pauses the sink (or holds text back) while a transcript is awaited.',
   ),
-  minWords: z.number().int().min(1).max(20).default(1).describe('Words a transcript needs to interrupt.'),
-  falseAfterMs: ms(2_000, 30_000, 'Without a transcript for this long after speech ended, the interruption was false.'),
+  minWords: z
+    .number()
+    .int()
+    .min(1)
+    .max(20)
+    .default(bargeIn.minWords)
+    .describe('Words a transcript needs to interrupt.'),
+  falseAfterMs: ms(
+    bargeIn.falseAfterMs,
+    30_000,
+    'Without a transcript for this long after speech ended, the interruption was false.',
+  ),
   backchannels: z
     .array(z.string())
     .optional()
@@ -180,7 +211,9 @@ const limits = section({
   conversations: z.number().int().min(1).max(1_000_000).default(10_000).describe('Conversations in one service.'),
 })
 
-const error = section({ resetMs: ms(3_000, 600_000, 'After this long the error state returns to idle.') })
+const error = section({
+  resetMs: ms(defaultPolicy.errorResetMs, 600_000, 'After this long the error state returns to idle.'),
+})
 
 const generation = section({
   temperature: z.number().min(0).max(2).optional().describe('Default: the model’s own.'),
