@@ -1,0 +1,15 @@
+/** `colloquy/testing`: a clock, a backend, a sink and replies that do as they are told. */
+export { virtualClock } from './virtual-clock.ts'
+export type { VirtualClock } from './virtual-clock.ts'
+export { scriptedBackend } from './scripted-backend.ts'
+export type {
+  BackendScript,
+  ScriptedAnswer,
+  ScriptedBackend,
+  ScriptedFault,
+  ScriptedRequest,
+} from './scripted-backend.ts'
+export { scriptedSink } from './scripted-sink.ts'
+export type { PlayedSegment, ScriptedSink, SinkScript } from './scripted-sink.ts'
+export { scriptedReply } from './scripted-reply.ts'
+export type { ReplyScript } from './scripted-reply.ts'
