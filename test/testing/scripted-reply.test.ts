@@ -22,8 +22,8 @@ describe('the scripted reply', () => {
       'CALLER_TURN_ENDED',
       'RESPONSE_GENERATING',
       'RESPONSE_STARTED',
-      'RESPONSE_SEGMENT',
       'RESPONSE_GENERATED',
+      'RESPONSE_SEGMENT',
       'RESPONSE_FINISHED',
     ])
     expect(told).toContainEqual(expect.objectContaining({ type: 'RESPONSE_GENERATED', text: 'Hi.' }))
