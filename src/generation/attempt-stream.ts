@@ -1,0 +1,142 @@
+import type { AttemptInput, ReplyEvent } from '../../machines/reply.ts'
+import type { Clock, Delta, ReplyEnd } from '../../machines/vocabulary.ts'
+import { LlmError, type BackendEnd, type BackendRecord } from '../backends/contract.ts'
+import type { Settings } from '../config/config.ts'
+import { createReplyText } from './reply-text.ts'
+import { createTextFilter, type Filtered } from './text-filter.ts'
+import type { CutSegment, ReplyConversation, Segmenter } from './types.ts'
+
+/** The records of one attempt on their way to deltas, segments and boundaries. */
+export interface AttemptStream {
+  on(record: BackendRecord): void
+  /** The text that came, or the error that the end is. */
+  end(end: BackendEnd): { text: string; finishReason: ReplyEnd['finishReason'] } | LlmError
+  /** What was held back of a speculation may be seen now. */
+  adopted(): void
+  close(): void
+}
+
+/**
+ * Deltas go to the conversation directly, never through an actor; the chart learns of boundaries only. The idle time
+ * is watched with one timer that is armed anew when it runs out, not with one for each delta.
+ */
+export function createAttemptStream(options: {
+  input: AttemptInput
+  clock: Clock
+  settings: Settings
+  segmenter: Segmenter
+  conversation: ReplyConversation
+  sendBack(event: ReplyEvent): void
+  fail(error: LlmError): void
+  full(): void
+}): AttemptStream {
+  const { input, clock, settings, conversation, sendBack } = options
+  const { attempt } = input
+  const { replyId } = input.reply
+  const { idleMs } = settings.timeouts
+  const filter = createTextFilter()
+  const reply = createReplyText({
+    segmenter: options.segmenter,
+    limitChars: settings.limits.replyChars,
+    after: input.after,
+  })
+  let held: Delta[] | null = input.reply.purpose === 'speculation' ? [] : null
+  let connected = false
+  let begun = false
+  let segmented = false
+  let closed = false
+  let lastAtMs = 0
+  let cancelIdle: (() => void) | undefined
+
+  function tell(delta: Delta): void {
+    if (held) held.push(delta)
+    else conversation.onDelta(delta)
+  }
+
+  function mark(type: 'connected' | 'first-token' | 'first-segment'): void {
+    conversation.onMark({ type, replyId, attempt, atMs: clock.now() })
+  }
+
+  function watchIdle(ms: number): void {
+    cancelIdle = clock.schedule(() => {
+      const left = lastAtMs + idleMs - clock.now()
+      if (left > 0) return watchIdle(left)
+      const message = `${input.candidate.model} went silent in mid-reply; see the server's log or raise timeouts.idleMs`
+      options.fail(new LlmError('timeout', { fault: 'idle-timeout', message }))
+    }, ms)
+  }
+
+  function send(segments: CutSegment[]): void {
+    for (const { index, text, source, gap } of segments) {
+      if (closed) return
+      if (!segmented) mark('first-segment')
+      segmented = true
+      sendBack({ type: 'SEGMENT_CUT', segment: { replyId, index, text, source, gap } })
+    }
+  }
+
+  function take(pieces: Filtered[]): void {
+    for (const { kind, text } of pieces) {
+      if (text === '' || closed || reply.full) continue
+      tell({ replyId, attempt, kind, text })
+      if (kind === 'text') send(reply.push(text))
+    }
+  }
+
+  function begin(): void {
+    begun = true
+    mark('first-token')
+    sendBack({ type: 'FIRST_TOKEN_RECEIVED' })
+    watchIdle(idleMs)
+    // A higher attempt replaces what lower ones said: what stays of them is said again, to readers only.
+    if (input.after.text !== '') tell({ replyId, attempt, kind: 'text', text: input.after.text })
+  }
+
+  return {
+    on(record) {
+      if (closed) return
+      if (!connected) {
+        connected = true
+        mark('connected')
+        sendBack({ type: 'BACKEND_CONNECTED' })
+      }
+      if (record.type !== 'delta' || closed) return
+      lastAtMs = clock.now()
+      if (!begun) begin()
+      if (record.kind === 'thinking') tell({ replyId, attempt, kind: 'thinking', text: record.text })
+      else take(filter.push(record.text))
+      if (reply.full && !closed) options.full()
+    },
+    end({ finishReason }) {
+      const limited = reply.full
+      take(filter.end())
+      if (filter.stripped > 0) {
+        conversation.onMark({ type: 'template-tokens', replyId, attempt, atMs: clock.now(), count: filter.stripped })
+      }
+      if (finishReason === 'content-filter') return contentFiltered
+      if (reply.empty) return emptyReply(input.candidate.model)
+      const reason = limited ? 'limit' : finishReason === 'length' ? 'length' : 'stop'
+      send(reply.end({ cut: reason !== 'stop' }))
+      return { text: reply.text, finishReason: reason }
+    },
+    adopted() {
+      const deltas = held ?? []
+      held = null
+      for (const delta of deltas) conversation.onDelta(delta)
+    },
+    close() {
+      closed = true
+      held = null
+      cancelIdle?.()
+    },
+  }
+}
+
+const contentFiltered = new LlmError('content-filter', {
+  message: 'the server withheld the reply by its content filter; another wording or another model may pass',
+})
+
+function emptyReply(model: string): LlmError {
+  const message = `${model} ended without a word to speak; try another model or check its chat template`
+  return new LlmError('empty-reply', { message })
+}

@@ -1,0 +1,220 @@
+import { fromCallback } from 'xstate'
+import type { AttemptInput, ReplyEvent } from '../../machines/reply.ts'
+import type { Clock, ReplyCommand } from '../../machines/vocabulary.ts'
+import { LlmError, type Backend, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
+import type { Settings } from '../config/config.ts'
+import { createAttemptStream } from './attempt-stream.ts'
+import type { Breakers } from './breakers.ts'
+import type { Plan } from './candidates.ts'
+import { modelMissing, sameModel, type ModelDirectory } from './models.ts'
+import type { Prompts } from './prompts.ts'
+import type { Slots, SlotTicket } from './slots.ts'
+import { toFailure } from './to-failure.ts'
+import type { Connect, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
+
+/** What all attempts of a service share. */
+export interface AttemptWorld {
+  settings: Settings
+  plan: Plan
+  clock: Clock
+  connect: Connect
+  /** Forgets which API the target speaks, so that the next `connect` looks again. */
+  forget: (target: Target) => void
+  models: ModelDirectory
+  breakers: Breakers
+  prompts: Prompts
+  slotsOf(origin: string): Slots
+  createSegmenter(unspokenMs: () => number): Segmenter
+  /** A reply is complete; what was asked for and what came. */
+  onComplete(
+    input: AttemptInput,
+    conversation: ReplyConversation,
+    backend: Backend,
+    text: string,
+    end: BackendEnd,
+  ): void
+}
+
+/** One request to one model. Unsubscribing aborts it, frees its slot and leaves the queue, all at once. */
+export function attemptLogic(world: AttemptWorld, conversation: ReplyConversation) {
+  return fromCallback<ReplyCommand, AttemptInput>(({ input, sendBack, receive }) => {
+    const attempt = createAttempt(world, conversation, input, sendBack)
+    receive((command) => {
+      if (command.type === 'REPLY_ADOPTED') attempt.adopted()
+    })
+    attempt.run()
+    return () => attempt.abort()
+  })
+}
+
+function createAttempt(
+  world: AttemptWorld,
+  conversation: ReplyConversation,
+  input: AttemptInput,
+  sendBack: (event: ReplyEvent) => void,
+) {
+  const { settings, clock } = world
+  const { candidate, reply, attempt } = input
+  const controller = new AbortController()
+  const { signal } = controller
+  const target = world.plan.targets[candidate.target] ?? {}
+  let ticket: SlotTicket | undefined
+  let breakerPass: ReturnType<Breakers['ask']> | undefined
+  let origin = candidate.origin
+  let over = false
+
+  function finish(event: ReplyEvent): void {
+    if (over) return
+    release()
+    sendBack(event)
+  }
+
+  function fail(error: unknown): void {
+    if (over) return
+    const failure = toFailure(error, origin)
+    breakerPass?.failed(failure)
+    finish({ type: 'ATTEMPT_FAILED', failure })
+  }
+
+  /** After this nothing is sent any more. */
+  function release(): void {
+    over = true
+    controller.abort()
+    stream.close()
+    breakerPass?.abandoned()
+    ticket?.leave()
+  }
+
+  const stream = createAttemptStream({
+    input,
+    clock,
+    settings,
+    segmenter: world.createSegmenter(() => conversation.unspokenMs(reply.replyId)),
+    conversation,
+    sendBack: (event) => {
+      if (!over) sendBack(event)
+    },
+    fail,
+    full: () => complete({ model: candidate.model, finishReason: 'stop', usage: {} }),
+  })
+
+  let backend: Backend | undefined
+
+  /** The end record came, or our own limit was reached. */
+  function complete(end: BackendEnd): void {
+    if (over || !backend) return
+    const said = stream.end(end)
+    if (over) return
+    if (said instanceof LlmError) return fail(said)
+    breakerPass?.succeeded()
+    world.models.markLoaded(backend, candidate.model)
+    world.prompts.learn({ conversation, backend, candidate, end })
+    const { model, usage, loadMs, promptMs, replyMs } = end
+    conversation.onMark({
+      type: 'ended',
+      replyId: reply.replyId,
+      attempt,
+      atMs: clock.now(),
+      model,
+      backend: backend.name,
+      usage,
+      ...(loadMs === undefined ? {} : { loadMs }),
+      ...(promptMs === undefined ? {} : { promptMs }),
+      ...(replyMs === undefined ? {} : { replyMs }),
+    })
+    if (said.finishReason === 'stop') world.onComplete(input, conversation, backend, said.text, end)
+    const facts = { text: said.text, model: candidate.model, backend: backend.name, cached: false, usage }
+    finish({ type: 'TEXT_COMPLETED', end: { ...facts, finishReason: said.finishReason } })
+  }
+
+  function slot(slots: Slots): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const request = {
+        owner: conversation.id,
+        priority: reply.purpose === 'speculation' ? ('speculation' as const) : ('reply' as const),
+        granted: resolve,
+        revoked: (why: 'preempted' | 'queue-full') => {
+          const error = noSlot(why)
+          reject(error)
+          fail(error)
+        },
+      }
+      const waiting = slots.waiting
+      ticket = slots.enter(request)
+      if (slots.waiting > waiting) {
+        conversation.onMark({ type: 'queued', replyId: reply.replyId, attempt, atMs: clock.now() })
+        sendBack({ type: 'SLOT_AWAITED' })
+      }
+    })
+  }
+
+  async function request(reached: Backend): Promise<ChatRequest> {
+    const { info, ...prompt } = await world.prompts.build({ conversation, input, backend: reached, signal })
+    conversation.onMark({ type: 'prompt', replyId: reply.replyId, attempt, atMs: clock.now(), ...info })
+    return prompt.request
+  }
+
+  async function serve(): Promise<void> {
+    const reached = await world.connect(target, signal)
+    if (over) return
+    backend = reached
+    origin = reached.origin
+    const loaded = candidate.target === 0 ? candidate.loaded : await presentElsewhere(reached)
+    if (over) return
+    if (reply.purpose === 'speculation' && settings.speculation.enabled === 'auto' && !reached.canAbortPrompt) {
+      throw noSlot('preempted')
+    }
+    breakerPass = world.breakers.ask(reached.origin, candidate.model)
+    const chat = await request(reached)
+    if (over) return
+    await slot(world.slotsOf(reached.origin))
+    if (over) return
+    conversation.onMark({ type: 'slot-granted', replyId: reply.replyId, attempt, atMs: clock.now() })
+    const loading = loaded === false
+    const firstTokenMs = loading
+      ? Math.max(settings.timeouts.loadingMs, settings.timeouts.firstTokenMs)
+      : world.prompts.firstTokenMs(reached.origin, chat)
+    sendBack({ type: 'SLOT_GRANTED', firstTokenMs, loading })
+    if (over) return
+    if (reached.name === 'embedded') sendBack({ type: 'BACKEND_CONNECTED' })
+    const end = await reached.stream(chat, stream.on, signal)
+    complete(end)
+  }
+
+  async function presentElsewhere(reached: Backend): Promise<boolean | undefined> {
+    const list = await world.models.list(reached, signal).catch(() => null)
+    const found = list?.find(({ name }) => sameModel(name, candidate.model))
+    if (list && !found) throw modelMissing(candidate.model)
+    return found?.loaded
+  }
+
+  return {
+    run() {
+      serve().catch((error: unknown) => {
+        if (over) return
+        if (error instanceof LlmError && error.code === 'model-missing' && backend) {
+          world.models.markAbsent(backend, candidate.model)
+        }
+        if (error instanceof LlmError && error.fault === 'path-missing') world.forget(target)
+        fail(error)
+      })
+    },
+    adopted() {
+      ticket?.raise()
+      stream.adopted()
+    },
+    abort() {
+      if (!over) release()
+    },
+  }
+}
+
+function noSlot(why: 'preempted' | 'queue-full'): LlmError {
+  return new LlmError('overloaded', {
+    fault: why,
+    message:
+      why === 'queue-full'
+        ? 'too many requests wait for a slot; raise concurrency.queue or concurrency.slots'
+        : 'no slot is spare for work ahead',
+  })
+}

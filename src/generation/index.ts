@@ -1,0 +1,90 @@
+import type { ReplyLogic } from '../../machines/reply-logic.ts'
+import { mayRetry } from '../../machines/reply-policy.ts'
+import { replyMachine } from '../../machines/reply.ts'
+import type { Clock } from '../../machines/vocabulary.ts'
+import type { Settings } from '../config/config.ts'
+import { attemptLogic, type AttemptWorld } from './attempt.ts'
+import { createBreakers } from './breakers.ts'
+import { planOf } from './candidates.ts'
+import { locateLogic } from './locate.ts'
+import { createModelDirectory } from './models.ts'
+import { createPrompts } from './prompts.ts'
+import { recallLogic } from './recall.ts'
+import { createSlots, type Slots } from './slots.ts'
+import type { Connect, GenerationNote, ReplyConversation, Segmenter, Target } from './types.ts'
+
+export type { Connect, CutSegment, GenerationNote, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
+
+export interface GenerationOptions {
+  settings: Settings
+  clock: Clock
+  random: () => number
+  connect: Connect
+  /** Called when a server lost the path it had: the next `connect` should probe again. */
+  forget?: (target: Target) => void
+  createSegmenter(unspokenMs: () => number): Segmenter
+  report?: (note: GenerationNote) => void
+}
+
+/** Everything that the replies of a service share: queue, breakers, model lists, cache. */
+export interface Generation {
+  /** The reply chart with its actors, time-outs and policy, for one conversation. */
+  replyLogic(conversation: ReplyConversation): ReplyLogic
+  close(): void
+}
+
+export function createGeneration(options: GenerationOptions): Generation {
+  const { settings, clock, random } = options
+  const { timeouts, retry, concurrency, fallback } = settings
+  const slots = new Map<string, Slots>()
+  const plan = planOf(settings)
+  const models = createModelDirectory(clock)
+  const breakers = createBreakers({ settings, clock })
+  const world: AttemptWorld = {
+    settings,
+    plan,
+    clock,
+    connect: options.connect,
+    forget: options.forget ?? (() => {}),
+    models,
+    breakers,
+    prompts: createPrompts({ settings }),
+    slotsOf(origin) {
+      const known = slots.get(origin) ?? createSlots(concurrency)
+      slots.set(origin, known)
+      return known
+    },
+    createSegmenter: options.createSegmenter,
+    onComplete() {},
+  }
+
+  return {
+    replyLogic(conversation) {
+      return replyMachine.provide({
+        actors: {
+          recall: recallLogic(world, conversation, () => undefined),
+          locate: locateLogic(world),
+          attempt: attemptLogic(world, conversation),
+        },
+        delays: {
+          locateMs: timeouts.connectMs,
+          queueMs: timeouts.queueMs,
+          connectMs: timeouts.connectMs,
+          totalMs: timeouts.totalMs,
+          retryMs: ({ context }) =>
+            context.failure?.error.retryAfterMs ??
+            retry.minDelayMs + random() * Math.max(0, retry.maxDelayMs - retry.minDelayMs),
+        },
+        guards: {
+          canRetry: ({ context }) =>
+            mayRetry(context, { attempts: retry.attempts, longestWaitMs: timeouts.firstTokenMs }),
+          mayContinue: () => fallback.afterCommit === 'continue',
+        },
+      })
+    },
+    close() {
+      models.close()
+      breakers.close()
+    },
+  }
+}

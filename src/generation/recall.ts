@@ -1,0 +1,44 @@
+import { fromCallback } from 'xstate'
+import type { ReplyEvent } from '../../machines/reply.ts'
+import type { Clock, ReplyCommand, ReplyEnd, ReplyInput } from '../../machines/vocabulary.ts'
+import type { ReplyConversation, Segmenter } from './types.ts'
+
+/** Words that are known before any model is asked. */
+export type Remembered = Omit<ReplyEnd, 'fallback'>
+
+/** Says what is given to be said, or what the cache remembers; else tells that the words are unknown. */
+export function recallLogic(
+  world: { clock: Clock; createSegmenter(unspokenMs: () => number): Segmenter },
+  conversation: ReplyConversation,
+  remember: (input: ReplyInput) => Promise<Remembered | undefined> | undefined,
+) {
+  return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
+    const { replyId, purpose, text } = input
+    let left = false
+    const tell = (event: ReplyEvent) => {
+      if (!left) sendBack(event)
+    }
+
+    function recite(words: Remembered): void {
+      if (left) return
+      const segmenter = world.createSegmenter(() => conversation.unspokenMs(replyId))
+      conversation.onDelta({ replyId, attempt: 1, kind: 'text', text: words.text })
+      for (const { index, text: spoken, source, gap } of [...segmenter.push(words.text), ...segmenter.end()]) {
+        if (index === 0) conversation.onMark({ type: 'first-segment', replyId, attempt: 1, atMs: world.clock.now() })
+        tell({ type: 'SEGMENT_CUT', segment: { replyId, index, text: spoken, source, gap } })
+      }
+      tell({ type: 'TEXT_COMPLETED', end: words })
+    }
+
+    if (purpose === 'say') {
+      recite({ text, model: 'none', backend: 'none', cached: false, usage: {}, finishReason: 'stop' })
+      return
+    }
+    const remembered = remember(input)
+    if (!remembered) tell({ type: 'WORDS_UNKNOWN' })
+    else remembered.then((words) => (words ? recite(words) : tell({ type: 'WORDS_UNKNOWN' })))
+    return () => {
+      left = true
+    }
+  })
+}

@@ -1,0 +1,74 @@
+import type { CutSegment, Segmenter } from './types.ts'
+
+/** What one attempt has said: its text within the limit, and the segments it makes. */
+export interface ReplyText {
+  /** The segments that this piece completes. */
+  push(text: string): CutSegment[]
+  /** The segments that were still open. With `cut` an unfinished last sentence is left out. */
+  end(options: { cut: boolean }): CutSegment[]
+  readonly text: string
+  /** The limit is reached: nothing more is taken. */
+  readonly full: boolean
+  /** Nothing in it can be spoken: no letter, no number. */
+  readonly empty: boolean
+}
+
+/** Counts the characters and feeds the segmenter. `after` is what other attempts of the reply have said before. */
+export function createReplyText(options: {
+  segmenter: Segmenter
+  limitChars: number
+  after: { text: string; segments: number }
+}): ReplyText {
+  const { segmenter, after } = options
+  const room = Math.max(0, options.limitChars - after.text.length)
+  let own = ''
+  let kept: string | undefined
+  let said = ''
+
+  function place(segments: CutSegment[]): CutSegment[] {
+    if (after.segments === 0) return segments
+    return segments.map((segment) => ({
+      ...segment,
+      index: segment.index + after.segments,
+      gap: segment.index === 0 ? segment.gap || ' ' : segment.gap,
+    }))
+  }
+
+  function keep(segments: CutSegment[]): CutSegment[] {
+    const placed = place(segments)
+    for (const { gap, source } of placed) said += gap + source
+    return placed
+  }
+
+  return {
+    push(text) {
+      const left = room - own.length
+      const taken = text.length <= left ? text : wholeCharacters(text.slice(0, left))
+      own += taken
+      return keep(segmenter.push(taken))
+    },
+    end({ cut }) {
+      const last = segmenter.end()
+      if (!cut) return keep(last)
+      // Half a sentence at the end of a reply that was cut by a limit is worse than none, unless it is all there is.
+      const finished = last.filter((segment, index) => index < last.length - 1 || endsSentence(segment.source))
+      const segments = keep(finished.length === 0 && said === '' ? last : finished)
+      kept = said
+      return segments
+    },
+    get text() {
+      return (after.text + (kept ?? gapped(after.text, own))).trim()
+    },
+    get full() {
+      return own.length >= room
+    },
+    get empty() {
+      return after.text === '' && !/[\p{L}\p{N}]/u.test(own)
+    },
+  }
+}
+
+const endsSentence = (source: string) => /[.!?…。！？।॥؟۔]["'»”’)\]*_]*$/u.test(source)
+const gapped = (before: string, text: string) => (before === '' || /^\s/u.test(text) ? text : ` ${text}`)
+/** A surrogate pair is not cut in two. */
+const wholeCharacters = (text: string) => (/[\uD800-\uDBFF]$/.test(text) ? text.slice(0, -1) : text)

@@ -1,0 +1,65 @@
+import type { Delta, Milliseconds, ReplyInput, Usage } from '../../machines/vocabulary.ts'
+import type { Backend, ChatMessage } from '../backends/contract.ts'
+import type { Settings } from '../config/config.ts'
+
+/** Where a backend is reached; nothing set means the service's own. */
+export interface Target {
+  baseUrl?: string
+  apiKey?: string
+  apiType?: Settings['apiType']
+}
+
+/** Reaches a backend: memoised by the caller, rejects with an LlmError. */
+export type Connect = (target: Target, signal: AbortSignal) => Promise<Backend>
+
+/** A piece that the segmenter cut off. */
+export interface CutSegment {
+  index: number
+  text: string
+  source: string
+  gap: string
+}
+
+/** Cuts deltas into segments; one per attempt. */
+export interface Segmenter {
+  push(delta: string): CutSegment[]
+  end(): CutSegment[]
+}
+
+/** A fact about a reply with its moment, for timings and metrics. Marks of a higher attempt replace those before. */
+export type ReplyMark = { replyId: string; attempt: number; atMs: Milliseconds } & (
+  | { type: 'queued' }
+  | { type: 'slot-granted' }
+  | { type: 'connected' }
+  | { type: 'first-token' }
+  | { type: 'first-segment' }
+  | { type: 'prompt'; estimatedTokens: number; contextTokens: number; evictedMessages: number }
+  | { type: 'template-tokens'; count: number }
+  | {
+      type: 'ended'
+      model: string
+      backend: string
+      usage: Usage
+      loadMs?: Milliseconds
+      promptMs?: Milliseconds
+      replyMs?: Milliseconds
+    }
+)
+
+/** What a conversation lends to its replies. */
+export interface ReplyConversation {
+  id: string
+  /** History as messages, without the system prompt; ends with the words to answer. */
+  messages(input: ReplyInput): ChatMessage[]
+  onDelta(delta: Delta): void
+  onMark(mark: ReplyMark): void
+  /** Estimated sound of this reply that the sink still has to play. */
+  unspokenMs(replyId: string): Milliseconds
+}
+
+/** Something that went wrong beside a reply and did not stop it. */
+export interface GenerationNote {
+  code: 'store' | 'internal'
+  message: string
+  cause: unknown
+}
