@@ -1,40 +1,40 @@
 import type { Clock } from '../../machines/vocabulary.ts'
 
-/** A clock that stands still until it is moved by hand. */
+/** A clock that a test turns by hand. What is due runs in order of its moment, then of its scheduling. */
 export interface HandClock extends Clock {
-  /** Runs what falls due within `ms`, each at its own moment, and lets promises settle between. */
-  advance(ms: number): Promise<void>
-  /** What is still scheduled. */
-  readonly pending: number
+  advance(ms: number): void
+  /** How much is still scheduled: 0 is what a test should end with. */
+  pending(): number
 }
 
-export function handClock(startMs = 0): HandClock {
-  let nowMs = startMs
-  const timers = new Set<{ atMs: number; run: () => void }>()
-  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+export function handClock(): HandClock {
+  let nowMs = 0
+  let order = 0
+  const due = new Map<number, { atMs: number; run: () => void }>()
+  const earliest = (untilMs: number): number | undefined => {
+    let found: [id: number, atMs: number] | undefined
+    for (const [id, { atMs }] of due)
+      if (atMs <= untilMs && (found === undefined || atMs < found[1])) found = [id, atMs]
+    return found?.[0]
+  }
   return {
     now: () => nowMs,
     schedule(run, ms) {
-      const timer = { atMs: nowMs + Math.max(0, ms), run }
-      timers.add(timer)
-      return () => timers.delete(timer)
+      const id = order
+      order += 1
+      due.set(id, { atMs: nowMs + ms, run })
+      return () => due.delete(id)
     },
-    async advance(ms) {
-      const endMs = nowMs + ms
-      await settle()
-      for (;;) {
-        let due: { atMs: number; run: () => void } | undefined
-        for (const timer of timers) if (timer.atMs <= endMs && (!due || timer.atMs < due.atMs)) due = timer
-        if (!due) break
-        timers.delete(due)
-        nowMs = due.atMs
-        due.run()
-        await settle()
+    advance(ms) {
+      const untilMs = nowMs + ms
+      for (let id = earliest(untilMs); id !== undefined; id = earliest(untilMs)) {
+        const entry = due.get(id)
+        due.delete(id)
+        nowMs = Math.max(nowMs, entry?.atMs ?? nowMs)
+        entry?.run()
       }
-      nowMs = endMs
+      nowMs = untilMs
     },
-    get pending() {
-      return timers.size
-    },
+    pending: () => due.size,
   }
 }

@@ -1,0 +1,63 @@
+import { isSpace } from './characters.ts'
+import { mapSpeakable, type MappedSpeakable } from './to-speakable.ts'
+
+const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' })
+const closingMarks = /^(?:[*_~`]+|\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\]\[[^\]\n]*\])+/
+
+/** What is needed to tell heard source from played characters: no state, so that a log can be replayed. */
+export interface SpokenText {
+  readonly text: string
+  readonly source: string
+}
+
+/**
+ * The part of a segment's source that the caller heard, when `chars` UTF-16 units of its speakable text were played.
+ * A word that was cut is left out (words by Unicode, so in Chinese and Thai too); markup that closes a heard word
+ * stays with it. All characters played: the whole source.
+ *
+ *     heardSource({ text: 'Two things are ready.', source: '**Two** things are `ready`.' }, 5)   // '**Two**'
+ */
+export function heardSource({ text, source }: SpokenText, chars: number): string {
+  if (chars >= text.length) return source
+  const heard = lastWholeWord(text, chars)
+  if (heard <= 0) return ''
+  const { starts, ends } = placesOf(text, source)
+  const end = ends[heard - 1] ?? source.length
+  const next = starts[heard] ?? source.length
+  const unspoken = source.slice(end, next)
+  const closing = closingMarks.exec(unspoken)?.[0] ?? ''
+  const isClosing =
+    closing !== '' &&
+    (closing.startsWith(']') ||
+      source.slice(0, end).split(closing).length % 2 === 0 ||
+      end + closing.length === source.length)
+  return source.slice(0, isClosing ? end + closing.length : end).trimEnd()
+}
+
+/** Length of the text up to `chars` without a word that was cut and without white space at its end. */
+function lastWholeWord(text: string, chars: number): number {
+  let end = Math.max(0, Math.floor(chars))
+  if (Number.isNaN(end)) return 0
+  const around = wordSegmenter.segment(text).containing(end)
+  if (around !== undefined && around.index < end) end = around.index
+  while (end > 0 && isSpace(text.charCodeAt(end - 1))) end -= 1
+  return end
+}
+
+/** The text was made from the source either outside or inside a code block; failing both, it is matched up as it goes. */
+function placesOf(text: string, source: string): Pick<MappedSpeakable, 'starts' | 'ends'> {
+  for (const fence of [null, '```', '~~~']) {
+    const mapped = mapSpeakable(source, { fence })
+    if (mapped.text === text) return mapped
+  }
+  const starts: number[] = []
+  const ends: number[] = []
+  let from = 0
+  for (let i = 0; i < text.length; i += 1) {
+    const at = source.indexOf(text[i] ?? '', from)
+    if (at >= 0) from = at + 1
+    starts.push(at >= 0 ? at : from)
+    ends.push(from)
+  }
+  return { starts, ends }
+}
