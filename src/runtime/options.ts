@@ -39,7 +39,9 @@ export interface Collaborators {
 /** Configuration with the two hooks that stand inside its sections. */
 export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient'> & {
   endpointing?: ConfigInput['endpointing'] & { detector?: EndpointDetector }
-  ambient?: Omit<NonNullable<ConfigInput['ambient']>, 'policy'> & { policy?: 'wake' | 'ignore' | 'context' | AmbientPolicy }
+  ambient?: Omit<NonNullable<ConfigInput['ambient']>, 'policy'> & {
+    policy?: 'wake' | 'ignore' | 'context' | AmbientPolicy
+  }
 }
 
 export type LlmServiceOptions = ConfigWithHooks & Collaborators

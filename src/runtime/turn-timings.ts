@@ -11,6 +11,7 @@ export interface TurnMoments {
   /** When the voice began that interrupted, and when the sink fell silent for it. */
   bargeInAtMs?: Milliseconds
   silentAtMs?: Milliseconds
+  queuedAtMs?: Milliseconds
   /** Told by the reply: waiting for a slot, and what the backend says of itself. */
   queueMs?: Milliseconds
   loadMs?: Milliseconds
@@ -32,7 +33,10 @@ export function timingsOf(moments: TurnMoments, clock: Clock): Timings {
     timeToFirstSegmentMs: since(askedAtMs, moments.firstSegmentAtMs),
     timeToFirstAudioMs: since(moments.callerEndedAtMs ?? askedAtMs, moments.firstAudioAtMs),
     totalMs: since(askedAtMs, clock.now()),
-    tokensPerSecond: replyMs !== undefined && replyTokens !== undefined && replyMs > 0 ? rounded((replyTokens * 1_000) / replyMs) : undefined,
+    tokensPerSecond:
+      replyMs !== undefined && replyTokens !== undefined && replyMs > 0
+        ? rounded((replyTokens * 1_000) / replyMs)
+        : undefined,
     bargeInToSilenceMs: since(moments.bargeInAtMs, moments.silentAtMs),
   })
 }

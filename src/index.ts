@@ -1,0 +1,44 @@
+/** The public API of colloquy, every export by name. */
+export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
+export type { Conversation, TurnOutcome } from './runtime/conversation.ts'
+export type { GenerateOptions, Reply, ReplyResult } from './runtime/single-reply.ts'
+export type { Collaborators, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
+export type { BackendInfo, ConnectionReport } from './runtime/backend-connection.ts'
+export type { Diagnosis } from './runtime/diagnose.ts'
+export {
+  busFromEventEmitter,
+  createEventBus,
+  type BusEvent,
+  type EmitterLike,
+  type EventBus,
+} from './runtime/event-bus.ts'
+export { systemClock } from './runtime/clock.ts'
+export { foldHistory } from './history/fold-history.ts'
+export type { AmbientContext, AmbientPolicy } from './listening/ambient-policy.ts'
+export { toSentences } from './speaking/to-sentences.ts'
+export { sinkFrom, type Playback, type SpeechSink } from './speaking/sink.ts'
+export { Config, type ConfigInput, type Settings } from './config/config.ts'
+export {
+  LlmError,
+  type Backend,
+  type BackendEnd,
+  type BackendName,
+  type BackendRecord,
+  type ChatMessage,
+  type ChatRequest,
+  type ModelInfo,
+  type ToolCall,
+  type ToolDefinition,
+} from './backends/contract.ts'
+export type {
+  Clock,
+  Delta,
+  ErrorCode,
+  Failure,
+  Segment,
+  ServiceEvent,
+  SpeechEvent,
+  Timings,
+  Turn,
+  Usage,
+} from '../machines/vocabulary.ts'

@@ -1,0 +1,50 @@
+import { createBackendConnection, type BackendConnection } from './backend-connection.ts'
+import type { Target } from '../generation/index.ts'
+import type { Backend } from '../backends/contract.ts'
+import type { ServiceParts } from './options.ts'
+
+/** Where Ollama listens when nobody said otherwise. */
+export const usualAddress = 'http://127.0.0.1:11434'
+
+/** The backends of a service, each reached once and remembered: its own, and those that fallbacks name. */
+export interface Connections {
+  /** Nothing in the target means the service's own backend. */
+  to(target: Target): BackendConnection
+}
+
+export function createConnections({ settings, clock, backend }: ServiceParts): Connections {
+  const known = new Map<string, BackendConnection>()
+  return {
+    to(target) {
+      const isOwn = target.baseUrl === undefined || target.baseUrl === settings.baseUrl
+      if (isOwn && backend !== undefined) return connected(backend)
+      const baseUrl = target.baseUrl ?? settings.baseUrl ?? usualAddress
+      const apiKey = target.apiKey ?? (isOwn ? settings.apiKey : undefined)
+      const apiType = target.apiType ?? (isOwn ? settings.apiType : 'auto')
+      const key = `${baseUrl} ${apiType}`
+      const connection =
+        known.get(key) ??
+        createBackendConnection({
+          baseUrl,
+          apiType,
+          clock,
+          limits: settings.limits,
+          timeouts: settings.timeouts,
+          ...(apiKey === undefined ? {} : { apiKey }),
+        })
+      known.set(key, connection)
+      return connection
+    },
+  }
+}
+
+/** A backend that a program brought along is there by definition. */
+function connected(backend: Backend): BackendConnection {
+  const info = { reachable: true, backend: backend.name, origin: backend.origin }
+  return {
+    connect: async () => backend,
+    forget() {},
+    info: async () => info,
+    check: async () => info,
+  }
+}

@@ -1,0 +1,186 @@
+import { merge, Subject, type Observable, type Subscription } from 'rxjs'
+import type { Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
+import { LlmError, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
+import { createGeneration } from '../generation/index.ts'
+import { createSpeechParser } from '../listening/parse-speech.ts'
+import { createSegmenter } from '../speaking/segmenter.ts'
+import type { BackendInfo, ConnectionReport } from './backend-connection.ts'
+import { createConnections } from './connections.ts'
+import { createConversation, type Conversation, type HostedConversation } from './conversation.ts'
+import { diagnose, type Diagnosis } from './diagnose.ts'
+import { partsOf, type LlmServiceOptions } from './options.ts'
+import { startReply, type GenerateOptions, type Reply } from './single-reply.ts'
+
+export interface ChatResponse extends BackendEnd {
+  text: string
+  thinking?: string
+  backend: string
+}
+
+/** Conversations with a language model: what speech services, programs and the bus talk to. */
+export interface LlmService {
+  /** Connects the bus and finds out which API the backend speaks. Rejects for `config` alone: a server that is not there yet is looked for again. */
+  initialize(): Promise<BackendInfo>
+  readonly events: Observable<ServiceEvent>
+  /** The same id gives the same conversation. */
+  conversation(id?: string): Conversation
+  /** One reply with events, outside any conversation. */
+  generate(text: string, options?: GenerateOptions): Reply
+  /** Its text; rejects with LlmError. */
+  chat(text: string, options?: GenerateOptions): Promise<string>
+  /** One attempt, no policy. Rejects with LlmError, or with the signal's reason. */
+  sendRequest(request: ChatRequest, options?: { signal?: AbortSignal }): Promise<ChatResponse>
+  /** One cheap look. */
+  checkConnection(): Promise<ConnectionReport>
+  diagnose(): Promise<Diagnosis>
+  /** Ends every conversation: `stopped`. */
+  stop(): Promise<void>
+  /** Leaves: ends no conversation, frees everything. */
+  close(): Promise<void>
+}
+
+/** The six names that colloquy subscribes to on a shared bus. */
+const speechTypes = [
+  'SPEECH_STARTED',
+  'SPEECH_PARTIAL',
+  'SPEECH_DETECTED',
+  'SPEECH_ENDED',
+  'AMBIENT_SPEECH_DETECTED',
+  'SYSTEM_STOPPED',
+] as const
+
+/** Throws LlmError `config` for options that cannot work. */
+export function createLlmService(options: LlmServiceOptions = {}): LlmService {
+  const parts = partsOf(options)
+  const { settings, clock, random, bus, logger } = parts
+  const connections = createConnections(parts)
+  const conversations = new Map<string, HostedConversation>()
+  const published = new Subject<ServiceEvent>()
+  const parse = createSpeechParser(settings.limits.utteranceChars)
+  const life = new AbortController()
+  let onBus: Subscription | undefined
+  let replies = 0
+
+  const generation = createGeneration({
+    settings,
+    clock,
+    random,
+    connect: (target, signal) => connections.to(target).connect(signal),
+    forget: (target) => connections.to(target).forget(),
+    createSegmenter: (unspokenMs) =>
+      createSegmenter({ language: settings.language, segments: settings.segments, unspokenMs }),
+    report: ({ code, message }) =>
+      publish({
+        type: 'ERROR_OCCURRED',
+        conversationId: 'service',
+        atMs: clock.now(),
+        code,
+        message,
+        recoverable: true,
+      }),
+  })
+
+  /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
+  function publish(event: ServiceEvent): void {
+    published.next(event)
+    try {
+      bus?.publish(event)
+    } catch (error) {
+      logger?.warn({ error: String(error) }, 'the event bus threw in publish')
+    }
+  }
+
+  function onDetecting(): void {
+    connections
+      .to({})
+      .connect(life.signal)
+      .then(
+        () => {},
+        // The reply will meet the same fault and tell it; here it was only a look ahead.
+        (error: unknown) => logger?.debug({ error: String(error) }, 'no backend yet'),
+      )
+  }
+
+  function conversation(id = 'default'): HostedConversation {
+    const known = conversations.get(id)
+    if (known) return known
+    if (life.signal.aborted) throw new LlmError('config', { message: 'the service is closed; create a new one' })
+    makeRoom(conversations, settings.limits.conversations)
+    const created = createConversation(id, { parts, generation, onDetecting })
+    created.events.subscribe(publish)
+    conversations.set(id, created)
+    return created
+  }
+
+  function hearBus(raw: unknown): void {
+    const parsed = parse(raw)
+    if (!parsed.ok) return conversation().hear(raw)
+    const { event } = parsed
+    if (event.type === 'SYSTEM_STOPPED' && event.conversationId === undefined) {
+      for (const one of conversations.values()) one.hear(event)
+    } else conversation(event.conversationId).hear(event)
+  }
+
+  function generate(text: string, given: GenerateOptions = {}): Reply {
+    if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
+    const replyId = `single-${(replies += 1)}`
+    return startReply(text, given, { replyId, generation, clock, settings, publish })
+  }
+
+  return {
+    async initialize() {
+      if (bus && onBus === undefined) onBus = merge(...speechTypes.map((type) => bus.on(type))).subscribe(hearBus)
+      return connections.to({}).info(life.signal)
+    },
+    events: published.asObservable(),
+    conversation,
+    generate,
+    async chat(text, given = {}) {
+      const result = await generate(text, given).result
+      if (result.ok) return result.text
+      throw given.signal?.aborted === true ? given.signal.reason : result.error
+    },
+    async sendRequest(request, given = {}) {
+      const signal = given.signal ?? life.signal
+      const backend = await connections.to({}).connect(signal)
+      let text = ''
+      let thinking = ''
+      const end = await backend.stream(
+        request,
+        (record) => {
+          if (record.type !== 'delta') return
+          if (record.kind === 'text') text += record.text
+          else thinking += record.text
+        },
+        signal,
+      )
+      return { ...end, text, backend: backend.name, ...(thinking === '' ? {} : { thinking }) }
+    },
+    checkConnection: () => connections.to({}).check(),
+    diagnose: () => diagnose(connections.to({}), settings, clock),
+    async stop() {
+      for (const one of conversations.values()) await one.stop()
+    },
+    async close() {
+      life.abort()
+      onBus?.unsubscribe()
+      for (const one of conversations.values()) one.close()
+      conversations.clear()
+      generation.close()
+      published.complete()
+    },
+  }
+}
+
+/** Stopped conversations leave first; when all are alive the newest is refused. */
+function makeRoom(conversations: Map<string, HostedConversation>, most: Milliseconds): void {
+  if (conversations.size < most) return
+  for (const [id, one] of conversations) {
+    if (one.actor.getSnapshot().status === 'active') continue
+    conversations.delete(id)
+    return
+  }
+  throw new LlmError('overloaded', {
+    message: `there are ${most} conversations already; stop some or raise limits.conversations`,
+  })
+}
