@@ -310,9 +310,10 @@ export const conversation = setup({
     notePlayed: assign(({ context }) => ({
       reply: context.reply === null ? null : { ...context.reply, played: context.reply.played + 1 },
     })),
+    /** The player took what was waiting when it was started; the reply is committed from now on. */
     noteHandedOver: enqueueActions(({ context, enqueue }) => {
       const { reply } = context
-      if (reply === null) return
+      if (reply === null || reply.waiting.length === 0) return
       if (reply.end === null) enqueue.sendTo(reply.replyId, { type: 'REPLY_COMMITTED' })
       enqueue.assign({ reply: { ...reply, waiting: [] } })
     }),

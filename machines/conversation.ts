@@ -426,6 +426,7 @@ export const conversationMachine = conversation.createMachine({
       states: {
         streaming: {
           description: 'Text still arrives.',
+          entry: 'noteHandedOver',
           initial: 'quiet',
           always: { guard: 'isTextOver', target: 'draining' },
           states: {
