@@ -35,6 +35,8 @@ export interface BackendScript {
   models?: readonly string[] | undefined
   /** One per request, in order of arrival; the last serves all further ones. Default: one that says `Yes.` */
   replies?: readonly ScriptedAnswer[] | undefined
+  /** Is told of every request that is opened, answered, failed or aborted. */
+  note?: ((what: string) => void) | undefined
 }
 
 /** What the backend saw of one request. */
@@ -65,7 +67,7 @@ type Token = { kind: 'text' | 'thinking'; text: string }
  */
 export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBackend {
   const models = script.models ?? ['m1']
-  const replies = script.replies ?? []
+  const { replies = [], note = () => {} } = script
   const requests: ScriptedRequest[] = []
   const mismatches: string[] = []
   let lingering = 0
@@ -96,6 +98,7 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       }
       const abort = () => {
         seen.aborted = true
+        note('request closed by the client')
         if (fault?.kind === 'deaf') {
           lingering += 1
           return
@@ -108,6 +111,7 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
         if (fault?.kind === 'stall') return
         close()
         const error = fault === undefined ? undefined : faultAtTheEnd(fault)
+        note(error === undefined ? 'reply complete' : `reply ended by fault ${error.fault}`)
         if (error !== undefined) return reject(error)
         const usage = { replyTokens: tokens.length }
         resolve({ model: seen.model, finishReason: 'stop', usage })
@@ -146,11 +150,13 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       const messages = structuredClone(request.messages)
       const seen: ScriptedRequest = { model, messages, openedAtMs: clock.now(), aborted: false }
       requests.push(seen)
+      note(`request opened: ${model}`)
       if (answer.model !== undefined && answer.model !== model)
         mismatches.push(`request ${index} was asked of ${model}, its reply is meant for ${answer.model}`)
       const error = models.includes(model) ? faultAtOnce(answer.fault, model) : missing(model)
       if (error !== undefined) {
         seen.closedAtMs = clock.now()
+        note(`request refused: ${error.message}`)
         throw error
       }
       return play(answer, seen, on, signal)

@@ -11,6 +11,8 @@ export interface SinkScript {
   pausable?: boolean | undefined
   /** What it says of its work: everything (`progress`), only `finished` (`finish`), nothing at all (`never`). */
   acknowledges?: 'progress' | 'finish' | 'never' | undefined
+  /** Is told what happens to the sound. */
+  note?: ((what: string) => void) | undefined
 }
 
 /** What became of one segment. */
@@ -40,7 +42,7 @@ export interface ScriptedSink extends SpeechSink {
  * it is fully played. While paused nothing is played, and the part of a character that was played stays.
  */
 export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
-  const { startMs = 30, charMs = 60, pausable = true, acknowledges = 'progress' } = script
+  const { startMs = 30, charMs = 60, pausable = true, acknowledges = 'progress', note = () => {} } = script
   const played: PlayedSegment[] = []
   const prepared: Segment[] = []
   const pauses: [Milliseconds, Milliseconds | null][] = []
@@ -53,6 +55,7 @@ export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
   const begin = (segment: Segment, told: Subscriber<Playback>) => {
     const state: PlayedSegment = { segment, handedAtMs: clock.now(), chars: 0, acknowledged: 0 }
     played.push(state)
+    note(`segment handed over: ${JSON.stringify(segment.text)}`)
     let leftMs = startMs
     let sinceMs = clock.now()
     let hasSound = false
@@ -69,6 +72,7 @@ export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
       soundOff()
       players.delete(player)
       state.endedAtMs = clock.now()
+      note('segment played')
       if (acknowledges === 'never') return
       state.acknowledged = state.chars
       told.next({ type: 'finished' })
@@ -80,6 +84,7 @@ export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
         if (acknowledges === 'progress') state.acknowledged = state.chars
       } else {
         hasSound = true
+        note('sound')
         soundOn()
       }
       const isOver = state.chars >= segment.text.length
@@ -110,6 +115,7 @@ export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
       cancel()
       if (!players.delete(player)) return
       if (!isPaused()) soundOff()
+      note('silenced')
       state.endedAtMs = clock.now()
     }
   }
@@ -133,11 +139,13 @@ export function scriptedSink(script: SinkScript, clock: Clock): ScriptedSink {
     if (isPaused()) return
     for (const player of players) player.stand()
     pauses.push([clock.now(), null])
+    note('paused')
   }
   sink.resume = () => {
     const last = pauses.at(-1)
     if (last === undefined || last[1] !== null) return
     last[1] = clock.now()
+    note('resumed')
     for (const player of players) player.go()
   }
   return sink
