@@ -1,16 +1,17 @@
 import { fromCallback } from 'xstate'
 import type { AttemptInput, ReplyEvent } from '../../machines/reply.ts'
-import type { Clock, ReplyCommand } from '../../machines/vocabulary.ts'
+import type { Clock, ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import { LlmError, type Backend, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import { createAttemptStream } from './attempt-stream.ts'
 import type { Breakers } from './breakers.ts'
 import type { Plan } from './candidates.ts'
 import { modelMissing, sameModel, type ModelDirectory } from './models.ts'
-import type { Prompts } from './prompts.ts'
+import type { Prompt, Prompts } from './prompts.ts'
+import type { Remembered } from './recall.ts'
 import type { Slots, SlotTicket } from './slots.ts'
 import { toFailure } from './to-failure.ts'
-import type { Connect, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
+import type { Connect, ReplyConversation, Segmenter, Target } from './types.ts'
 
 /** What all attempts of a service share. */
 export interface AttemptWorld {
@@ -25,14 +26,10 @@ export interface AttemptWorld {
   prompts: Prompts
   slotsOf(origin: string): Slots
   createSegmenter(unspokenMs: () => number): Segmenter
-  /** A reply is complete; what was asked for and what came. */
-  onComplete(
-    input: AttemptInput,
-    conversation: ReplyConversation,
-    backend: Backend,
-    text: string,
-    end: BackendEnd,
-  ): void
+  /** Puts a complete reply into the cache. */
+  keep(conversation: ReplyConversation, reply: ReplyInput, words: Remembered): void
+  /** Lets the server read a prompt while nobody waits. */
+  readAhead(conversation: ReplyConversation, backend: Backend, prompt: ChatRequest): void
 }
 
 /** One request to one model. Unsubscribing aborts it, frees its slot and leaves the queue, all at once. */
@@ -99,16 +96,17 @@ function createAttempt(
   })
 
   let backend: Backend | undefined
+  let prompt: Prompt | undefined
 
   /** The end record came, or our own limit was reached. */
   function complete(end: BackendEnd): void {
-    if (over || !backend) return
+    if (over || !backend || !prompt) return
     const said = stream.end(end)
     if (over) return
     if (said instanceof LlmError) return fail(said)
     breakerPass?.succeeded()
     world.models.markLoaded(backend, candidate.model)
-    world.prompts.learn({ conversation, backend, candidate, end })
+    const ahead = prompt.complete(end, said.text)
     const { model, usage, loadMs, promptMs, replyMs } = end
     conversation.onMark({
       type: 'ended',
@@ -122,9 +120,10 @@ function createAttempt(
       ...(promptMs === undefined ? {} : { promptMs }),
       ...(replyMs === undefined ? {} : { replyMs }),
     })
-    if (said.finishReason === 'stop') world.onComplete(input, conversation, backend, said.text, end)
-    const facts = { text: said.text, model: candidate.model, backend: backend.name, cached: false, usage }
-    finish({ type: 'TEXT_COMPLETED', end: { ...facts, finishReason: said.finishReason } })
+    const facts = { ...said, model: candidate.model, backend: backend.name, cached: false, usage }
+    if (said.finishReason === 'stop' && input.after.text === '') world.keep(conversation, reply, facts)
+    finish({ type: 'TEXT_COMPLETED', end: facts })
+    if (ahead) world.readAhead(conversation, backend, ahead)
   }
 
   function slot(slots: Slots): Promise<void> {
@@ -148,12 +147,6 @@ function createAttempt(
     })
   }
 
-  async function request(reached: Backend): Promise<ChatRequest> {
-    const { info, ...prompt } = await world.prompts.build({ conversation, input, backend: reached, signal })
-    conversation.onMark({ type: 'prompt', replyId: reply.replyId, attempt, atMs: clock.now(), ...info })
-    return prompt.request
-  }
-
   async function serve(): Promise<void> {
     const reached = await world.connect(target, signal)
     if (over) return
@@ -165,19 +158,19 @@ function createAttempt(
       throw noSlot('preempted')
     }
     breakerPass = world.breakers.ask(reached.origin, candidate.model)
-    const chat = await request(reached)
+    const built = await world.prompts.build({ conversation, input, backend: reached, signal })
     if (over) return
+    prompt = built
+    conversation.onMark({ type: 'prompt', replyId: reply.replyId, attempt, atMs: clock.now(), ...built.info })
     await slot(world.slotsOf(reached.origin))
     if (over) return
     conversation.onMark({ type: 'slot-granted', replyId: reply.replyId, attempt, atMs: clock.now() })
     const loading = loaded === false
-    const firstTokenMs = loading
-      ? Math.max(settings.timeouts.loadingMs, settings.timeouts.firstTokenMs)
-      : world.prompts.firstTokenMs(reached.origin, chat)
+    const firstTokenMs = loading ? Math.max(settings.timeouts.loadingMs, built.firstTokenMs) : built.firstTokenMs
     sendBack({ type: 'SLOT_GRANTED', firstTokenMs, loading })
     if (over) return
     if (reached.name === 'embedded') sendBack({ type: 'BACKEND_CONNECTED' })
-    const end = await reached.stream(chat, stream.on, signal)
+    const end = await reached.stream(built.request, stream.on, signal)
     complete(end)
   }
 

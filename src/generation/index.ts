@@ -8,11 +8,16 @@ import { createBreakers } from './breakers.ts'
 import { planOf } from './candidates.ts'
 import { locateLogic } from './locate.ts'
 import { createModelDirectory } from './models.ts'
-import { createPrompts } from './prompts.ts'
+import { createPrompts, type CountTokens } from './prompts.ts'
+import { readAheadWith } from './read-ahead.ts'
 import { recallLogic } from './recall.ts'
+import { createReplyCache, type CacheStore } from './reply-cache.ts'
 import { createSlots, type Slots } from './slots.ts'
 import type { Connect, GenerationNote, ReplyConversation, Segmenter, Target } from './types.ts'
 
+export type { CountTokens } from './prompts.ts'
+export type { Remembered } from './recall.ts'
+export type { CacheStore } from './reply-cache.ts'
 export type { Connect, CutSegment, GenerationNote, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
 
 export interface GenerationOptions {
@@ -23,6 +28,12 @@ export interface GenerationOptions {
   /** Called when a server lost the path it had: the next `connect` should probe again. */
   forget?: (target: Target) => void
   createSegmenter(unspokenMs: () => number): Segmenter
+  /** Counts tokens exactly; default: the engine's tokenizer where it has one, else an estimate that learns. */
+  countTokens?: CountTokens
+  /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
+  facts?: () => string
+  cacheStore?: CacheStore
+  /** Hears of what went wrong beside a reply. */
   report?: (note: GenerationNote) => void
 }
 
@@ -40,6 +51,20 @@ export function createGeneration(options: GenerationOptions): Generation {
   const plan = planOf(settings)
   const models = createModelDirectory(clock)
   const breakers = createBreakers({ settings, clock })
+  const report = options.report ?? (() => {})
+  const cache = createReplyCache({
+    settings,
+    clock,
+    report,
+    ...(options.cacheStore === undefined ? {} : { store: options.cacheStore }),
+    ...(options.facts === undefined ? {} : { facts: options.facts }),
+  })
+  function slotsOf(origin: string): Slots {
+    const known = slots.get(origin) ?? createSlots(concurrency)
+    slots.set(origin, known)
+    return known
+  }
+  const ahead = readAheadWith(slotsOf, report)
   const world: AttemptWorld = {
     settings,
     plan,
@@ -48,21 +73,23 @@ export function createGeneration(options: GenerationOptions): Generation {
     forget: options.forget ?? (() => {}),
     models,
     breakers,
-    prompts: createPrompts({ settings }),
-    slotsOf(origin) {
-      const known = slots.get(origin) ?? createSlots(concurrency)
-      slots.set(origin, known)
-      return known
-    },
+    prompts: createPrompts({
+      settings,
+      models,
+      ...(options.countTokens === undefined ? {} : { countTokens: options.countTokens }),
+      ...(options.facts === undefined ? {} : { facts: options.facts }),
+    }),
+    slotsOf,
     createSegmenter: options.createSegmenter,
-    onComplete() {},
+    keep: cache.set,
+    readAhead: ahead.read,
   }
 
   return {
     replyLogic(conversation) {
       return replyMachine.provide({
         actors: {
-          recall: recallLogic(world, conversation, () => undefined),
+          recall: recallLogic(world, conversation, (input) => cache.get(conversation, input)),
           locate: locateLogic(world),
           attempt: attemptLogic(world, conversation),
         },
@@ -83,6 +110,7 @@ export function createGeneration(options: GenerationOptions): Generation {
       })
     },
     close() {
+      ahead.close()
       models.close()
       breakers.close()
     },

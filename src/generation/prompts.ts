@@ -1,48 +1,161 @@
-import type { Candidate } from '../../machines/reply-policy.ts'
+import { LRUCache } from 'lru-cache'
 import type { AttemptInput } from '../../machines/reply.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Backend, BackendEnd, ChatMessage, ChatRequest } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
+import { evict, fitHistory, makeRoom, overflow, type Kept, type WindowLimits } from './context-window.ts'
+import { sameModel, type ModelDirectory } from './models.ts'
+import { createPromptSpeed } from './prompt-speed.ts'
+import { createCalibration, estimateMessage, type Calibration } from './token-estimate.ts'
 import type { ReplyConversation } from './types.ts'
 
-/** Makes requests of conversations. */
+/** A request that fits its model's window. */
+export interface Prompt {
+  request: ChatRequest
+  info: { estimatedTokens: number; contextTokens: number; evictedMessages: number }
+  /** How long its first token may take. */
+  firstTokenMs: Milliseconds
+  /**
+   * Takes what the end record tells of tokens and speed, and makes room for the next turn. Returns the prompt to read
+   * ahead when turns were evicted: the server's cache does not hold its beginning.
+   */
+  complete(end: BackendEnd, text: string): ChatRequest | undefined
+}
+
+/** Counts exactly, where the user knows how. */
+export type CountTokens = (model: string, text: string) => number | Promise<number>
+
+/** Makes the requests of conversations and keeps them within the window. */
 export interface Prompts {
   build(asked: {
     conversation: ReplyConversation
     input: AttemptInput
     backend: Backend
     signal: AbortSignal
-  }): Promise<{
-    request: ChatRequest
-    info: { estimatedTokens: number; contextTokens: number; evictedMessages: number }
-  }>
-  /** What a complete reply tells of tokens and speed. */
-  learn(told: { conversation: ReplyConversation; backend: Backend; candidate: Candidate; end: BackendEnd }): void
-  /** How long the first token of this request may take. */
-  firstTokenMs(origin: string, request: ChatRequest): Milliseconds
+  }): Promise<Prompt>
 }
 
-export function createPrompts({ settings }: { settings: Settings }): Prompts {
+interface Model {
+  contextTokens: number
+  calibration: Calibration
+}
+
+/** Where nothing is known: what Ollama allocates on most machines. */
+const unknownWindow = 4_096
+
+const goOn: ChatMessage = {
+  role: 'user',
+  content: '(Your last reply was cut off. Go on exactly where it stopped. Repeat nothing and do not comment on this.)',
+}
+
+export function createPrompts(options: {
+  settings: Settings
+  models: ModelDirectory
+  countTokens?: CountTokens
+  facts?: () => string
+}): Prompts {
+  const { settings, models, facts } = options
+  const { context, generation } = settings
+  const known = new Map<string, Model>()
+  const speed = createPromptSpeed()
+  const starts = new WeakMap<ReplyConversation, Map<string, number>>()
+  const counts = new LRUCache<string, number>({ max: 4_096 })
+
+  /** Found out once: the window must never vary between requests of one model, or the server loads it anew. */
+  async function modelOf(key: string, backend: Backend, name: string, signal: AbortSignal): Promise<Model> {
+    const before = known.get(key)
+    if (before) return before
+    const listed = (await models.list(backend, signal).catch(() => [])).find((info) => sameModel(info.name, name))
+    const info = listed?.contextTokens === undefined ? await backend.describe(name, signal).catch(() => listed) : listed
+    const trained = info?.trainedContextTokens ?? Infinity
+    const contextTokens = Math.min(context.contextTokens ?? info?.contextTokens ?? unknownWindow, trained)
+    const model = known.get(key) ?? { contextTokens, calibration: createCalibration() }
+    known.set(key, model)
+    return model
+  }
+
+  /** Exact counts of all messages, where somebody can tell them. */
+  async function countExactly(key: string, backend: Backend, name: string, messages: ChatMessage[]): Promise<boolean> {
+    const count = options.countTokens ?? backend.countTokens?.bind(backend)
+    if (!count) return false
+    for (const { content } of messages) {
+      if (!counts.has(key + content)) counts.set(key + content, (await count(name, content)) + 4)
+    }
+    return true
+  }
+
+  function messagesOf(conversation: ReplyConversation, input: AttemptInput): ChatMessage[] {
+    const messages = [...conversation.messages(input.reply)]
+    const volatile = facts?.()
+    const newest = messages.findLastIndex(({ role }) => role === 'user')
+    const words = messages[newest]
+    // After the words, so that the prefix the server has cached reaches as far as it can.
+    if (volatile && words) messages[newest] = { ...words, content: `${words.content}\n\n[${volatile}]` }
+    return messages
+  }
+
   return {
-    async build({ conversation, input }) {
-      const { temperature, topP, seed, think, keepAlive } = settings.generation
-      const messages: ChatMessage[] = [
-        { role: 'system', content: settings.systemPrompt },
-        ...conversation.messages(input.reply),
-      ]
+    async build({ conversation, input, backend, signal }) {
+      const name = input.candidate.model
+      const key = `${backend.origin} ${name}`
+      const { contextTokens, calibration } = await modelOf(key, backend, name, signal)
+      const system: ChatMessage = { role: 'system', content: settings.systemPrompt }
+      const history = messagesOf(conversation, input)
+      const exact = await countExactly(key, backend, name, [system, ...history]).catch(() => false)
+      const count = (message: ChatMessage) =>
+        (exact ? counts.get(key + message.content) : undefined) ?? calibration.tokens(estimateMessage(message))
+      const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
+      const limits: WindowLimits = {
+        budget: Math.floor((contextTokens - maxTokens) * (1 - (exact ? 0.03 : calibration.margin))),
+        highWater: context.highWater,
+        lowWater: Math.min(context.lowWater, context.highWater),
+      }
+      const ofModel = starts.get(conversation) ?? new Map<string, number>()
+      starts.set(conversation, ofModel)
+      const before = ofModel.get(key) ?? 0
+      // A continuation belongs to the newest turn: neither is ever evicted.
+      const tail: ChatMessage[] =
+        input.after.text === '' ? [] : [{ role: 'assistant', content: input.after.text }, goOn]
+      const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), 0)
+      let kept = fitHistory(history, fixed, before, count, limits)
+      if (input.shorter) kept = halve(history, kept, count)
+      ofModel.set(key, kept.from)
+      const messages = [system, ...history.slice(kept.from), ...tail]
+      const estimate = messages.reduce((tokens, message) => tokens + estimateMessage(message), 0)
+      const { temperature, topP, seed, think, keepAlive } = generation
       const request: ChatRequest = {
-        model: input.candidate.model,
+        model: name,
         messages,
-        maxTokens: settings.context.replyTokens,
+        maxTokens,
+        contextTokens,
         think,
         ...(temperature === undefined ? {} : { temperature }),
         ...(topP === undefined ? {} : { topP }),
         ...(seed === undefined ? {} : { seed }),
         ...(keepAlive === undefined ? {} : { keepAlive }),
       }
-      return { request, info: { estimatedTokens: 0, contextTokens: 0, evictedMessages: 0 } }
+      return {
+        request,
+        info: { estimatedTokens: kept.tokens, contextTokens, evictedMessages: kept.from - Math.min(before, kept.from) },
+        firstTokenMs: Math.max(settings.timeouts.firstTokenMs, 3 * speed.expectMs(key, kept.tokens)),
+        complete(end, text) {
+          calibration.learn(estimate, end.usage.promptTokens)
+          speed.learn(key, end.promptMs, end.usage)
+          const reply: ChatMessage = { role: 'assistant', content: text }
+          const tokens = kept.tokens + count(reply)
+          const next = makeRoom(history, { from: kept.from, tokens }, count, limits)
+          if (next.from === kept.from) return undefined
+          ofModel.set(key, next.from)
+          return { ...request, messages: [system, ...history.slice(next.from), reply] }
+        },
+      }
     },
-    learn() {},
-    firstTokenMs: () => settings.timeouts.firstTokenMs,
   }
+}
+
+/** The server found the prompt too long, whatever we counted: half of it goes. */
+function halve(history: ChatMessage[], kept: Kept, count: (message: ChatMessage) => number): Kept {
+  const shorter = evict(history, kept, count, kept.tokens / 2)
+  if (shorter.from === kept.from) throw overflow()
+  return shorter
 }

@@ -34,8 +34,8 @@ export function createTextFilter(): TextFilter {
     for (const match of text.matchAll(token)) {
       if (match.index > from) pieces.push({ kind, text: text.slice(from, match.index) })
       from = match.index + match[0].length
-      if (/^<think/u.test(match[0])) kind = 'thinking'
-      else if (/^<\/think/u.test(match[0])) kind = 'text'
+      if (match[0].startsWith('<think')) kind = 'thinking'
+      else if (match[0].startsWith('</think')) kind = 'text'
       else stripped++
     }
     if (from < text.length) pieces.push({ kind, text: text.slice(from) })

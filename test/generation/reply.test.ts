@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { handClock } from '../support/hand-clock.ts'
+import { settlingClock } from '../support/settling-clock.ts'
 import { replies } from '../support/run-reply.ts'
 import { fault, say, scriptedBackend } from '../support/scripted-backend.ts'
 
 const two = { fallback: { models: ['m1', 'm2'] } }
 
 test('a reply becomes segments and an end', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const backend = scriptedBackend(clock, [say('It is', ' noon. ', 'Really.')])
   const { start, generation } = replies(clock, {}, backend)
   const reply = start()
@@ -20,7 +20,7 @@ test('a reply becomes segments and an end', async () => {
 })
 
 test('words that are given to be said ask no model', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const backend = scriptedBackend(clock, [say('no')])
   const { start, generation } = replies(clock, {}, backend)
   const reply = start({ purpose: 'say', text: 'The tea is ready. Enjoy.' })
@@ -33,7 +33,7 @@ test('words that are given to be said ask no model', async () => {
 })
 
 test('a server error is retried once, then the next model answers unheard', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const failed = [fault('http', { status: 500 })]
   const backend = scriptedBackend(clock, [failed, failed, say('Here I am.')])
   const { start, generation } = replies(clock, two, backend)
@@ -50,7 +50,7 @@ test('a server error is retried once, then the next model answers unheard', asyn
 })
 
 test('a model that sends nothing is left after firstTokenMs', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const backend = scriptedBackend(clock, [[{ type: 'connected' }, 'hang'], say('Here I am.')])
   const { start, generation } = replies(clock, two, backend)
   const reply = start()
@@ -65,7 +65,7 @@ test('a model that sends nothing is left after firstTokenMs', async () => {
 })
 
 test('stopping a reply closes its request and frees its slot at once', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const backend = scriptedBackend(clock, [[{ type: 'connected' }, 'hang'], say('Yes.')])
   const { start, generation } = replies(clock, { concurrency: { slots: 1 } }, backend)
   const first = start()
@@ -82,7 +82,7 @@ test('stopping a reply closes its request and frees its slot at once', async () 
 })
 
 test('a cut after the first segment was handed over fails at once', async () => {
-  const clock = handClock()
+  const clock = settlingClock()
   const cut = fault('connection', { fault: 'cut' })
   const backend = scriptedBackend(clock, [
     [{ type: 'connected' }, { type: 'delta', kind: 'text', text: 'One. Two' }, 50, cut],

@@ -3,7 +3,7 @@ import { Config, type ConfigInput } from '../../src/config/config.ts'
 import type { Backend } from '../../src/backends/contract.ts'
 import { createGeneration, type GenerationOptions, type ReplyMark, type Segmenter } from '../../src/generation/index.ts'
 import type { Delta, ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
-import type { HandClock } from './hand-clock.ts'
+import type { SettlingClock } from './settling-clock.ts'
 
 /** Cuts at every full stop: enough to see which segments a reply makes. */
 export function stopSegmenter(): Segmenter {
@@ -26,7 +26,7 @@ export function stopSegmenter(): Segmenter {
 
 /** A generation on scripted backends, with what its replies tell. */
 export function replies(
-  clock: HandClock,
+  clock: SettlingClock,
   config: ConfigInput,
   connect: Backend | GenerationOptions['connect'],
   more: Partial<GenerationOptions> = {},

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
+import type { Settings } from '../config/config.ts'
+import type { Remembered } from './recall.ts'
+import type { GenerationNote, ReplyConversation } from './types.ts'
+
+/** Where replies are kept; the default is memory. A store that fails is a miss, and is reported. */
+export interface CacheStore {
+  get(key: string): Promise<Remembered | undefined>
+  set(key: string, words: Remembered): Promise<void>
+}
+
+/** Replies to requests that would be answered the same again. */
+export interface ReplyCache {
+  /** undefined at once where nothing can be remembered. */
+  get(conversation: ReplyConversation, input: ReplyInput): Promise<Remembered | undefined> | undefined
+  set(conversation: ReplyConversation, input: ReplyInput, words: Remembered): void
+}
+
+export function createReplyCache(options: {
+  settings: Settings
+  clock: Clock
+  store?: CacheStore
+  facts?: () => string
+  report: (note: GenerationNote) => void
+}): ReplyCache {
+  const { settings, clock, report } = options
+  const { generation, cache } = settings
+  const repeatable = generation.temperature === 0 || generation.seed !== undefined
+  if (!cache.enabled || !repeatable) return { get: () => undefined, set() {} }
+  const store = options.store ?? memoryStore(cache, clock)
+
+  /** Everything that could change the answer. */
+  function keyOf(conversation: ReplyConversation, input: ReplyInput): string {
+    const messages = cache.scope === 'utterance' ? [input.text] : conversation.messages(input)
+    const asked = [settings.systemPrompt, messages, options.facts?.(), generation, settings.context]
+    const where = [settings.baseUrl, settings.apiType, settings.defaultModel, settings.fallback.models]
+    // Hashed, because the words of callers and the keys of fallbacks are nothing to hand to a store.
+    return createHash('sha256')
+      .update(JSON.stringify([asked, where, settings.limits.replyChars]))
+      .digest('hex')
+  }
+
+  const failed = (what: string) => (cause: unknown) => {
+    report({ code: 'store', message: `the reply cache could not be ${what}; the reply goes on without it`, cause })
+    return undefined
+  }
+
+  return {
+    get(conversation, input) {
+      const key = keyOf(conversation, input)
+      return attempt(() => store.get(key)).then(
+        (words) => words && { ...words, cached: true, usage: {} },
+        failed('read'),
+      )
+    },
+    set(conversation, input, words) {
+      const key = keyOf(conversation, input)
+      attempt(() => store.set(key, words)).catch(failed('written'))
+    },
+  }
+}
+
+/** Also what throws at once is a rejection. */
+async function attempt<T>(run: () => Promise<T>): Promise<T> {
+  return run()
+}
+
+function memoryStore({ entries, ttlMs }: Settings['cache'], clock: Clock): CacheStore {
+  // ttl 0 means forever to lru-cache and nothing to us.
+  const lru = new LRUCache<string, Remembered>({
+    max: entries,
+    ttl: Math.max(1, ttlMs),
+    ttlResolution: 0,
+    perf: { now: () => clock.now() },
+  })
+  return {
+    async get(key) {
+      return lru.get(key)
+    },
+    async set(key, words) {
+      lru.set(key, words)
+    },
+  }
+}
