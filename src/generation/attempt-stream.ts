@@ -1,5 +1,5 @@
 import type { AttemptInput, ReplyEvent } from '../../machines/reply.ts'
-import type { Clock, Delta, ReplyEnd } from '../../machines/vocabulary.ts'
+import type { Clock, ReplyEnd } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type BackendRecord } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import { createReplyText } from './reply-text.ts'
@@ -11,8 +11,6 @@ export interface AttemptStream {
   on(record: BackendRecord): void
   /** The text that came, or the error that the end is. */
   end(end: BackendEnd): { text: string; finishReason: ReplyEnd['finishReason'] } | LlmError
-  /** What was held back of a speculation may be seen now. */
-  adopted(): void
   close(): void
 }
 
@@ -40,18 +38,12 @@ export function createAttemptStream(options: {
     limitChars: settings.limits.replyChars,
     after: input.after,
   })
-  let held: Delta[] | null = input.reply.purpose === 'speculation' ? [] : null
   let connected = false
   let begun = false
   let segmented = false
   let closed = false
   let lastAtMs = 0
   let cancelIdle: (() => void) | undefined
-
-  function tell(delta: Delta): void {
-    if (held) held.push(delta)
-    else conversation.onDelta(delta)
-  }
 
   function mark(type: 'connected' | 'first-token' | 'first-segment'): void {
     conversation.onMark({ type, replyId, attempt, atMs: clock.now() })
@@ -78,7 +70,7 @@ export function createAttemptStream(options: {
   function take(pieces: Filtered[]): void {
     for (const { kind, text } of pieces) {
       if (text === '' || closed || reply.full) continue
-      tell({ replyId, attempt, kind, text })
+      conversation.onDelta({ replyId, attempt, kind, text })
       if (kind === 'text') send(reply.push(text))
     }
   }
@@ -89,7 +81,7 @@ export function createAttemptStream(options: {
     sendBack({ type: 'FIRST_TOKEN_RECEIVED' })
     watchIdle(idleMs)
     // A higher attempt replaces what lower ones said: what stays of them is said again, to readers only.
-    if (input.after.text !== '') tell({ replyId, attempt, kind: 'text', text: input.after.text })
+    if (input.after.text !== '') conversation.onDelta({ replyId, attempt, kind: 'text', text: input.after.text })
   }
 
   return {
@@ -103,7 +95,7 @@ export function createAttemptStream(options: {
       if (record.type !== 'delta' || closed) return
       lastAtMs = clock.now()
       if (!begun) begin()
-      if (record.kind === 'thinking') tell({ replyId, attempt, kind: 'thinking', text: record.text })
+      if (record.kind === 'thinking') conversation.onDelta({ replyId, attempt, kind: 'thinking', text: record.text })
       else take(filter.push(record.text))
       if (reply.full && !closed) options.full()
     },
@@ -113,28 +105,23 @@ export function createAttemptStream(options: {
       if (filter.stripped > 0) {
         conversation.onMark({ type: 'template-tokens', replyId, attempt, atMs: clock.now(), count: filter.stripped })
       }
-      if (finishReason === 'content-filter') return contentFiltered
+      if (finishReason === 'content-filter') return contentFiltered()
       if (reply.empty) return emptyReply(input.candidate.model)
       const reason = limited ? 'limit' : finishReason === 'length' ? 'length' : 'stop'
       send(reply.end({ cut: reason !== 'stop' }))
       return { text: reply.text, finishReason: reason }
     },
-    adopted() {
-      const deltas = held ?? []
-      held = null
-      for (const delta of deltas) conversation.onDelta(delta)
-    },
     close() {
       closed = true
-      held = null
       cancelIdle?.()
     },
   }
 }
 
-const contentFiltered = new LlmError('content-filter', {
-  message: 'the server withheld the reply by its content filter; another wording or another model may pass',
-})
+function contentFiltered(): LlmError {
+  const message = 'the server withheld the reply by its content filter; another wording or another model may pass'
+  return new LlmError('content-filter', { message })
+}
 
 function emptyReply(model: string): LlmError {
   const message = `${model} ended without a word to speak; try another model or check its chat template`
