@@ -51,6 +51,8 @@ const byFault: Readonly<Record<string, Route>> = {
   unauthorized: { next: 'origin' },
   busy: { next: 'origin' },
   'queue-full': { next: 'origin' },
+  'breaker-open': { next: 'model' },
+  preempted: { next: 'nowhere' },
   'rate-limited': { wait: true, next: 'model' },
   // A stream that breaks after its headers is the model's fault: the same request would likely break again.
   cut: { next: 'model' },
@@ -117,6 +119,11 @@ export function mayRetry(
   const { retry, wait } = routeOf(failure)
   if (wait) return retries === 0 && (failure.error.retryAfterMs ?? 0) <= longestWaitMs
   return retry === true && retries < attempts
+}
+
+/** How long the server asked to be left in peace, where that is why the request is made again. */
+export function askedPatienceMs(failure: AttemptFailure | null): Milliseconds | undefined {
+  return failure && routeOf(failure).wait ? failure.error.retryAfterMs : undefined
 }
 
 /** What may take too long, and the setting that says how long that is. */

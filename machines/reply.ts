@@ -1,6 +1,7 @@
 import { and, assign, enqueueActions, not, sendTo, setup, stateIn, type CallbackActorLogic } from 'xstate'
 import { notProvided } from './not-provided.ts'
 import {
+  askedPatienceMs,
   candidatesAfter,
   home,
   mayRetry,
@@ -23,6 +24,7 @@ export type ReplyEvent =
   | ReplyCommand
   | { type: 'WORDS_UNKNOWN' }
   | { type: 'MODELS_LOCATED'; candidates: Candidate[] }
+  | { type: 'BACKEND_REACHED' }
   | { type: 'SLOT_AWAITED' }
   | { type: 'SLOT_GRANTED'; firstTokenMs: number; loading: boolean }
   | { type: 'BACKEND_CONNECTED' }
@@ -87,7 +89,7 @@ export const replyMachine = setup({
     connectMs: 2_000,
     firstTokenMs: ({ context }) => context.firstTokenMs,
     totalMs: 60_000,
-    retryMs: ({ context }) => context.failure?.error.retryAfterMs ?? 200,
+    retryMs: ({ context }) => askedPatienceMs(context.failure) ?? 200,
   },
   guards: {
     isHeard: stateIn({ standing: 'heard' }),
@@ -134,6 +136,9 @@ export const replyMachine = setup({
     noteTimeout: assign(({ context }, { wait }: { wait: Wait }) => ({
       failure: { error: timeoutOf(wait, context.current?.model), fault: wait, origin: context.current?.origin ?? home },
     })),
+    // A service counts it for the breaker, and shows the deltas that it held back. The chart needs neither.
+    blameModel: assign({}),
+    showDeltas: assign({}),
     noteMistake: assign({ failure: { error: mistake, origin: home } }),
     countRetry: assign({ retries: ({ context }) => context.retries + 1 }),
     countAmendment: assign({ amendments: ({ context }) => context.amendments + 1 }),
@@ -167,7 +172,7 @@ export const replyMachine = setup({
     standing: {
       description: 'Whether the caller can notice a change of mind.',
       initial: 'unheard',
-      on: { REPLY_ADOPTED: { actions: 'becomeAnswer' } },
+      on: { REPLY_ADOPTED: { actions: ['becomeAnswer', 'showDeltas'] } },
       states: {
         unheard: {
           description: 'Nothing is with the sink: a failed attempt is discarded and nobody knows.',
@@ -227,7 +232,7 @@ export const replyMachine = setup({
         },
         attempting: {
           description: 'One request to one model. Leaving this state aborts it and frees its slot at once.',
-          initial: 'queued',
+          initial: 'reaching',
           invoke: {
             id: 'attempt',
             src: 'attempt',
@@ -256,6 +261,16 @@ export const replyMachine = setup({
             REPLY_ADOPTED: { actions: sendTo('attempt', { type: 'REPLY_ADOPTED' }) },
           },
           states: {
+            reaching: {
+              description: 'The backend is reached, the prompt is made to fit.',
+              on: { BACKEND_REACHED: 'queued' },
+              after: {
+                locateMs: {
+                  target: '#reply.work.deciding',
+                  actions: { type: 'noteTimeout', params: { wait: 'connect-timeout' } },
+                },
+              },
+            },
             queued: {
               description: 'Waiting for a free slot of the backend.',
               on: {
@@ -286,7 +301,7 @@ export const replyMachine = setup({
               after: {
                 firstTokenMs: {
                   target: '#reply.work.deciding',
-                  actions: { type: 'noteTimeout', params: { wait: 'first-token-timeout' } },
+                  actions: [{ type: 'noteTimeout', params: { wait: 'first-token-timeout' } }, 'blameModel'],
                 },
               },
               states: {
@@ -296,7 +311,7 @@ export const replyMachine = setup({
                   after: {
                     connectMs: {
                       target: '#reply.work.deciding',
-                      actions: { type: 'noteTimeout', params: { wait: 'connect-timeout' } },
+                      actions: [{ type: 'noteTimeout', params: { wait: 'connect-timeout' } }, 'blameModel'],
                     },
                   },
                 },
@@ -308,7 +323,7 @@ export const replyMachine = setup({
               after: {
                 totalMs: {
                   target: '#reply.work.deciding',
-                  actions: { type: 'noteTimeout', params: { wait: 'total-timeout' } },
+                  actions: [{ type: 'noteTimeout', params: { wait: 'total-timeout' } }, 'blameModel'],
                 },
               },
             },

@@ -162,6 +162,8 @@ function createAttempt(
     if (over) return
     prompt = built
     conversation.onMark({ type: 'prompt', replyId: reply.replyId, attempt, atMs: clock.now(), ...built.info })
+    sendBack({ type: 'BACKEND_REACHED' })
+    if (over) return
     await slot(world.slotsOf(reached.origin))
     if (over) return
     conversation.onMark({ type: 'slot-granted', replyId: reply.replyId, attempt, atMs: clock.now() })
@@ -194,7 +196,6 @@ function createAttempt(
     },
     adopted() {
       ticket?.raise()
-      stream.adopted()
     },
     abort() {
       if (!over) release()

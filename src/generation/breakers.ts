@@ -17,6 +17,8 @@ export interface BreakerPass {
 export interface Breakers {
   /** Throws `overloaded` while the breaker of this model is open. */
   ask(origin: string, model: string): BreakerPass
+  /** A time-out of ours ended a request from outside. */
+  blame(origin: string, model: string): void
   close(): void
 }
 
@@ -57,6 +59,9 @@ export function createBreakers({ settings, clock }: { settings: Settings; clock:
             if (isProbe) breaker.send({ type: 'REQUEST_ABANDONED' })
           }),
       }
+    },
+    blame(origin, model) {
+      breakerOf(`${origin} ${model}`).send({ type: 'REQUEST_FAILED', atMs: clock.now() })
     },
     close() {
       for (const actor of actors.values()) actor.stop()

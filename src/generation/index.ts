@@ -1,11 +1,12 @@
 import type { ReplyLogic } from '../../machines/reply-logic.ts'
-import { mayRetry } from '../../machines/reply-policy.ts'
+import { askedPatienceMs, mayRetry } from '../../machines/reply-policy.ts'
 import { replyMachine } from '../../machines/reply.ts'
 import type { Clock } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import { attemptLogic, type AttemptWorld } from './attempt.ts'
 import { createBreakers } from './breakers.ts'
 import { planOf } from './candidates.ts'
+import { holdDeltas } from './hold-deltas.ts'
 import { locateLogic } from './locate.ts'
 import { createModelDirectory } from './models.ts'
 import { createPrompts, type CountTokens } from './prompts.ts'
@@ -86,7 +87,8 @@ export function createGeneration(options: GenerationOptions): Generation {
   }
 
   return {
-    replyLogic(conversation) {
+    replyLogic(owner) {
+      const conversation = holdDeltas(owner)
       return replyMachine.provide({
         actors: {
           recall: recallLogic(world, conversation, (input) => cache.get(conversation, input)),
@@ -99,8 +101,14 @@ export function createGeneration(options: GenerationOptions): Generation {
           connectMs: timeouts.connectMs,
           totalMs: timeouts.totalMs,
           retryMs: ({ context }) =>
-            context.failure?.error.retryAfterMs ??
+            askedPatienceMs(context.failure) ??
             retry.minDelayMs + random() * Math.max(0, retry.maxDelayMs - retry.minDelayMs),
+        },
+        actions: {
+          showDeltas: ({ context }) => conversation.show(context.replyId),
+          blameModel({ context }) {
+            if (context.current) breakers.blame(context.current.origin, context.current.model)
+          },
         },
         guards: {
           canRetry: ({ context }) =>

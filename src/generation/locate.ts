@@ -1,5 +1,5 @@
 import { fromCallback } from 'xstate'
-import type { AttemptFailure, Candidate } from '../../machines/reply-policy.ts'
+import { home, type Candidate } from '../../machines/reply-policy.ts'
 import type { LocateInput, ReplyEvent } from '../../machines/reply.ts'
 import type { ReplyCommand } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
@@ -18,38 +18,35 @@ export function locateLogic(world: { settings: Settings; plan: Plan; connect: Co
     }
     locate(world, input, controller.signal).then(
       (candidates) => tell({ type: 'MODELS_LOCATED', candidates }),
-      (failure: AttemptFailure) => tell({ type: 'ATTEMPT_FAILED', failure }),
+      // Everything on the service's own backend is left alone by this name, whatever its address.
+      (error: unknown) => tell({ type: 'ATTEMPT_FAILED', failure: toFailure(error, home) }),
     )
     return () => controller.abort()
   })
 }
 
-/** Rejects with an AttemptFailure. */
 async function locate(
   { settings, plan, connect, models }: Parameters<typeof locateLogic>[0],
   { leftAlone }: LocateInput,
   signal: AbortSignal,
 ): Promise<Candidate[]> {
   const origin = originOf({}, settings)
+  const isHomeLeft = leftAlone.includes(home)
   const elsewhere = plan.wishes.flatMap(({ model, target }) => {
     const there = originOf(plan.targets[target] ?? {}, settings)
-    return target === 0 || leftAlone.includes(there) ? [] : [{ model, target, origin: there }]
+    const isLeft = leftAlone.includes(there) || (isHomeLeft && there === origin)
+    return target === 0 || isLeft ? [] : [{ model, target, origin: there }]
   })
-  if (leftAlone.includes(origin)) return elsewhere
-  try {
-    const backend = await connect({}, signal)
-    const list = await models.list(backend, signal).catch((error: unknown) => {
-      // Some servers list nothing. With a model named, asking for it is the better test.
-      if (plan.hasDefault && error instanceof LlmError && error.code !== 'connection') return null
-      throw error
-    })
-    const own = ownCandidates(plan, backend.origin, list)
-    if (own.length + elsewhere.length === 0) throw modelMissing(settings.defaultModel)
-    return inWishedOrder(plan, own, elsewhere)
-  } catch (error) {
-    // Everything on the service's own backend is left alone by this name, whatever the error calls it.
-    throw toFailure(error, origin)
-  }
+  if (isHomeLeft) return elsewhere
+  const backend = await connect({}, signal)
+  const list = await models.list(backend, signal).catch((error: unknown) => {
+    // Some servers list nothing. With a model named, asking for it is the better test.
+    if (plan.hasDefault && error instanceof LlmError && error.code !== 'connection') return null
+    throw error
+  })
+  const own = ownCandidates(plan, backend.origin, list)
+  if (own.length + elsewhere.length === 0) throw modelMissing(settings.defaultModel)
+  return inWishedOrder(plan, own, elsewhere)
 }
 
 /** A wish for another backend keeps its place among those for our own; what nobody wished for goes first. */

@@ -1,7 +1,8 @@
 import { fromCallback } from 'xstate'
 import type { ReplyEvent } from '../../machines/reply.ts'
 import type { Clock, ReplyCommand, ReplyEnd, ReplyInput } from '../../machines/vocabulary.ts'
-import type { ReplyConversation, Segmenter } from './types.ts'
+import type { HoldingConversation } from './hold-deltas.ts'
+import type { Segmenter } from './types.ts'
 
 /** Words that are known before any model is asked. */
 export type Remembered = Omit<ReplyEnd, 'fallback'>
@@ -9,12 +10,13 @@ export type Remembered = Omit<ReplyEnd, 'fallback'>
 /** Says what is given to be said, or what the cache remembers; else tells that the words are unknown. */
 export function recallLogic(
   world: { clock: Clock; createSegmenter(unspokenMs: () => number): Segmenter },
-  conversation: ReplyConversation,
+  conversation: HoldingConversation,
   remember: (input: ReplyInput) => Promise<Remembered | undefined> | undefined,
 ) {
   return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
     const { replyId, purpose, text } = input
     let left = false
+    conversation.begin(input)
     const tell = (event: ReplyEvent) => {
       if (!left) sendBack(event)
     }
@@ -36,7 +38,12 @@ export function recallLogic(
     }
     const remembered = remember(input)
     if (!remembered) tell({ type: 'WORDS_UNKNOWN' })
-    else remembered.then((words) => (words ? recite(words) : tell({ type: 'WORDS_UNKNOWN' })))
+    else {
+      // What the cache gives but cannot be said is a miss like any other.
+      remembered
+        .then((words) => (words ? recite(words) : tell({ type: 'WORDS_UNKNOWN' })))
+        .catch(() => tell({ type: 'WORDS_UNKNOWN' }))
+    }
     return () => {
       left = true
     }
