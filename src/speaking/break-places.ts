@@ -11,7 +11,6 @@ export interface BreakPlace {
 
 const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' })
 const graphemeSegmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
-const clauseMark = /[,;:—–،؛，、；：､᠂፣፤፥]/u
 const clauseEnd = /(?:[,;:،؛፣፤፥][\p{Pe}\p{Pf}"'*_~`]*|[—–])$/u
 const wideClauseEnd = /[，、；：､—][\p{Pe}\p{Pf}*_~`]*$/u
 
@@ -105,5 +104,3 @@ function isDivisible(text: string, start: number, at: number, end: number): bool
   if (!/[\p{Nd}\p{Sc}]$/u.test(token)) return true
   return !/^\s*\p{Nd}/u.test(text.slice(at, Math.min(end, at + 4)))
 }
-
-export const hasClauseMark = (text: string): boolean => clauseMark.test(text)

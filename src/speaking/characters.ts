@@ -1,7 +1,8 @@
 /** What kind of character stands at a place: the questions that cutting and speaking ask. */
 
 const spoken = /[\p{L}\p{N}\p{Sc}]/u
-const pictograph = /(?![©®™‼⁉])[\p{Extended_Pictographic}\p{Regional_Indicator}\p{Emoji_Modifier}\u200d\ufe0f\u20e3]/u
+const pictograph =
+  /(?![©®™‼⁉])(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\p{Emoji_Modifier}|\u200d|\ufe0f|\u20e3)/u
 const closing = /[\p{Pe}\p{Pf}]/u
 const unspaced =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
@@ -13,7 +14,6 @@ export const characterAt = (text: string, i: number): string => String.fromCodeP
 export const isSpoken = (text: string): boolean => spoken.test(text)
 export const isLowerCase = (character: string): boolean => /\p{Ll}/u.test(character)
 export const isUpperCase = (character: string): boolean => /\p{Lu}/u.test(character)
-export const isLetter = (character: string): boolean => /\p{L}/u.test(character)
 export const isDigit = (character: string): boolean => /\p{Nd}/u.test(character)
 export const isPictograph = (character: string): boolean => pictograph.test(character)
 export const isClosing = (character: string): boolean => closing.test(character)

@@ -49,6 +49,11 @@ function placesOf(text: string, source: string): Pick<MappedSpeakable, 'starts' 
   for (const fence of [null, '```', '~~~']) {
     const mapped = mapSpeakable(source, { fence })
     if (mapped.text === text) return mapped
+    // Emoji, rules and stray marks that could not be said by themselves stand before the words in the source.
+    const before = mapped.text.length - text.length
+    if (before > 0 && mapped.text.endsWith(text)) {
+      return { starts: mapped.starts.slice(before), ends: mapped.ends.slice(before) }
+    }
   }
   const starts: number[] = []
   const ends: number[] = []

@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import { cutAtLimit, findBreakPlace } from './break-places.ts'
-import { isSpace, isSpoken } from './characters.ts'
+import { isCutCharacter, isSpace, isSpoken } from './characters.ts'
 import { judgeSentenceEnd, nextCandidate } from './sentence-end.ts'
 import { expectedSpeechMs } from './speech-length.ts'
 import { outsideOfCode, toSpeakable } from './to-speakable.ts'
@@ -73,13 +73,13 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     examined = 0
     const source = held.source === '' ? own : held.source + gap + own
     const outerGap = held.source === '' ? gap : held.gap
-    const { text, state } = toSpeakable(source, speakableState)
+    const { text, state } = toSpeakable(own, speakableState)
+    speakableState = state
     if (text === '') {
       held = { source, gap: outerGap }
       return null
     }
     held = { source: '', gap: '' }
-    speakableState = state
     index += 1
     return { index: index - 1, text, source, gap: index === 1 ? '' : outerGap }
   }
@@ -98,7 +98,8 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
       examined = verdict.from
       candidate = -1
     }
-    if (candidate < 0) examined = end
+    // Half a character at the end is looked at again when it is whole.
+    if (candidate < 0) examined = isCutCharacter(pending, end - 1, end) ? end - 1 : end
     const tooLong = pending.length >= limit || (isOver && pending.trimEnd().length - start > maxChars)
     return tooLong ? cutAtLimit(pending, start, maxChars) : -1
   }

@@ -58,6 +58,7 @@ export function nextCandidate(text: string, from: number, end: number, language:
   const greek = language.startsWith('el')
   for (let i = from; i < end; i += 1) {
     const code = text.charCodeAt(i)
+    if (isCutCharacter(text, i, end)) return -1
     if (code > 0x3f && code < 0x85) continue
     if (isNewline(code) || terminatorLength(text, i) > 0 || (greek && code === 0x3b)) return i
   }
@@ -75,7 +76,7 @@ export function judgeSentenceEnd(stretch: Stretch, at: number): Verdict {
   let i = at
   while (i < end) {
     const length = mark === ';' && text[i] === ';' ? 1 : terminatorLength(text, i)
-    if (length === 0) break
+    if (length === 0 || isCutCharacter(text, i, end)) break
     i += length
   }
   const runEnd = i
@@ -214,13 +215,17 @@ function lookAhead({ text, end }: Stretch, from: number): Follower | null {
   return null
 }
 
-/** The words of a link may hold terminators; a link is not cut. */
+/**
+ * The words of a link may hold terminators, and its address white space; a link is not cut. Only what stands before `at`
+ * is looked at: what comes later must not change the answer.
+ */
 export function isInsideLink(text: string, start: number, at: number): boolean {
-  const open = text.lastIndexOf('[', at)
-  if (open < start || at - open > 200) return false
-  const close = text.lastIndexOf(']', at)
-  if (close < open) return !text.slice(open, at).includes('\n')
-  return text[close + 1] === '(' && text.indexOf(')', close) >= at
+  if (isNewline(text.charCodeAt(at))) return false
+  const before = text.slice(Math.max(start, at - 200), at)
+  const open = before.lastIndexOf('[')
+  const close = before.lastIndexOf(']')
+  if (open < 0 || before.includes('\n', open)) return false
+  return close < open || (before[close + 1] === '(' && !before.includes(')', close))
 }
 
 const isHeading = (text: string, at: number): boolean =>

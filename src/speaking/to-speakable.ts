@@ -21,7 +21,7 @@ export interface MappedSpeakable extends Speakable {
 }
 
 const anythingToDo =
-  /[*_`~#[\]<>|\\&\n\r=]|^\s*(?:[-+•]|\d)|\s\s|\p{Extended_Pictographic}|\p{RI}|[\u200d\ufe0f\u20e3]/u
+  /[*_`~#[\]<>|\\&\n\r=]|^\s*(?:[-+•]|\d)|\s\s|\p{Extended_Pictographic}|\p{RI}|\u200d|\ufe0f|\u20e3/u
 
 const fenceLine = /^[ \t]{0,3}(`{3,}|~{3,})([^`\n]*)$/
 const ruleLine =

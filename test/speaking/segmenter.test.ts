@@ -9,7 +9,8 @@ const cutAll = (deltas: readonly string[], language = 'en'): CutSegment[] => {
   const cuts = deltas.flatMap((delta) => segmenter.push(delta))
   return [...cuts, ...segmenter.end()]
 }
-const sentences = (text: string, language = 'en'): string[] => cutAll([...text], language).map(({ source }) => source)
+const sentences = (text: string, language = 'en'): string[] =>
+  cutAll(Array.from(text), language).map(({ source }) => source)
 
 describe('sentences of a hard text', () => {
   const cases: [language: string, ...sentences: string[]][] = [
@@ -144,7 +145,7 @@ describe('what time forces', () => {
 
   it('words are counted in languages without spaces', () => {
     const segmenter = createSegmenter({ language: 'zh', segments, unspokenMs: () => 0 })
-    const cuts = [...'我们明天早上要去北京大学图书馆看书学习中文'].flatMap((delta) => segmenter.push(delta))
+    const cuts = Array.from('我们明天早上要去北京大学图书馆看书学习中文').flatMap((delta) => segmenter.push(delta))
     expect(cuts.length).toBeGreaterThan(0)
     expect(forced('我们去了那个很大的公园，然后回家了。', () => 1_000, 'zh')).toEqual([
       '我们去了那个很大的公园，',
@@ -162,7 +163,7 @@ describe('no segment is longer than maxChars', () => {
     ['emoji', `${'👨‍👩‍👧'.repeat(300)} Hello`],
     ['one endless character', `a${'\u0301'.repeat(1_000)}`],
   ])('%s', (_name, text) => {
-    const cuts = cutAll([...text])
+    const cuts = cutAll(Array.from(text))
     expect(Math.max(...cuts.map((cut) => cut.text.length))).toBeLessThanOrEqual(240)
     expect(cuts.map(({ gap, source }) => gap + source).join('')).toBe(text.trim())
   })
