@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { LlmError, type BackendRecord } from './contract.ts'
 import type { HttpReply, HttpRequest, Transport } from './http.ts'
 import { failureOfStatus, parseJson } from './status-faults.ts'
