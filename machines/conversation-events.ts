@@ -33,7 +33,7 @@ export type ConversationEvent =
   /** The assistant has something to say by itself. */
   | { type: 'ANNOUNCEMENT_MADE'; text: string; turnId: string; protected: boolean; atMs?: Milliseconds }
   /** The program wants the reply to end, protected or not. */
-  | { type: 'REPLY_UNWANTED'; atMs?: Milliseconds }
+  | { type: 'REPLY_UNWANTED'; reason?: string; atMs?: Milliseconds }
   /** The detector's word: how likely the turn is over, from 0 to 1. */
   | { type: 'ENDPOINT_PREDICTED'; endOfTurn: number; atMs?: Milliseconds }
   | ReplyReport

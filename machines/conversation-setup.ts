@@ -261,7 +261,7 @@ export const conversation = setup({
     adoptSpeculation: enqueueActions(({ context, enqueue }) => {
       const { speculation } = context
       if (speculation === null) return
-      if (speculation.end === null) enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED' })
+      enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED' })
       enqueue.assign({ reply: { ...speculation, turnId: nextTurnId(context) }, speculation: null })
     }),
     startSpeculation: enqueueActions(({ context, enqueue }) => {

@@ -275,7 +275,10 @@ export const conversationMachine = conversation.createMachine({
         ],
         REPLY_UNWANTED: {
           target: 'idle',
-          actions: [{ type: 'tellInterrupted', params: { reason: 'requested' } }, 'forgetTurn'],
+          actions: [
+            { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
+            'forgetTurn',
+          ],
         },
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: ({ event }) => event },
@@ -399,7 +402,10 @@ export const conversationMachine = conversation.createMachine({
         ],
         REPLY_UNWANTED: {
           target: 'idle',
-          actions: [{ type: 'tellInterrupted', params: { reason: 'requested' } }, 'forgetTurn'],
+          actions: [
+            { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
+            'forgetTurn',
+          ],
         },
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: ({ event }) => event },

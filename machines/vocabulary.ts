@@ -195,7 +195,8 @@ interface InTurn extends Reported {
   turnId: string
 }
 
-export type InterruptReason = 'barge-in' | 'stop-word' | 'stopped' | 'requested'
+/** `barge-in`, `stop-word`, `stopped`, `requested`, or the word a program gave. */
+export type InterruptReason = 'barge-in' | 'stop-word' | 'stopped' | 'requested' | (string & {})
 
 export type CallerTurnEnded = InTurn & { type: 'CALLER_TURN_ENDED'; text: string; speaker?: string }
 export type ResponseGenerating = InTurn & { type: 'RESPONSE_GENERATING'; replyId: string }

@@ -51,7 +51,7 @@ export interface Conversation {
   /** The assistant speaks by itself. Waits until nobody speaks. */
   say(text: string, options?: { protected?: boolean }): Promise<TurnOutcome>
   /** Ends the reply that is made or spoken, protected or not. */
-  interrupt(): void
+  interrupt(reason?: string): void
   /** Ends the conversation: `stopped`. */
   stop(): Promise<void>
 }
@@ -63,7 +63,16 @@ export interface HostedConversation extends Conversation {
   close(): void
 }
 
+/** What one conversation may have of its own. */
+export interface ConversationOptions {
+  /** Instead of the service's sink. `speakTo` replaces it for a while. */
+  sink?: SpeechSink
+  /** What was said and heard before, for a conversation that goes on. */
+  history?: readonly Turn[]
+}
+
 export interface ConversationHost {
+  options: ConversationOptions
   parts: ServiceParts
   generation: Generation
   onDetecting(): void
@@ -71,7 +80,7 @@ export interface ConversationHost {
 
 export function createConversation(
   id: string,
-  { parts, generation, onDetecting }: ConversationHost,
+  { options, parts, generation, onDetecting }: ConversationHost,
 ): HostedConversation {
   const { settings, clock, logger } = parts
   const segments = new Subject<Segment>()
@@ -79,9 +88,10 @@ export function createConversation(
   const parse = createSpeechParser(settings.limits.utteranceChars)
   const judge = parts.ambientPolicy ?? namedAmbientPolicy(settings.ambient.policy, settings.ambient.followUpMs)
   const life = new AbortController()
-  let sink = parts.sink ?? null
+  const usualSink = options.sink ?? parts.sink ?? null
+  let sink = usualSink
   let hasOwnSink = false
-  let history: readonly Turn[] = []
+  let history: readonly Turn[] = options.history ?? []
   let lastHeardOutAtMs: number | null = null
   let asked = 0
 
@@ -249,7 +259,7 @@ export function createConversation(
       sink = given
       return new Subscription(() => {
         hasOwnSink = false
-        sink = parts.sink ?? null
+        sink = usualSink
       })
     },
     async ask(text) {
@@ -272,7 +282,8 @@ export function createConversation(
       })
       return outcome
     },
-    interrupt: () => send({ type: 'REPLY_UNWANTED', atMs: clock.now() }),
+    interrupt: (reason) =>
+      send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) }),
     async stop() {
       send({ type: 'SYSTEM_STOPPED', atMs: clock.now() })
     },

@@ -51,7 +51,6 @@ export function createEventDesk({
         if (callerEndedAtMs !== undefined) moments.callerEndedAtMs = callerEndedAtMs
         generated = { text: '' }
         voiceSinceMs = undefined
-        records.publish(fact.replyId)
         return { ...fact, atMs }
       }
       case 'RESPONSE_STARTED':

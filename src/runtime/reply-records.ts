@@ -1,17 +1,15 @@
-import { ReplaySubject, Subject, type Observable } from 'rxjs'
+import { Subject, type Observable } from 'rxjs'
 import type { Clock, Delta, Timings } from '../../machines/vocabulary.ts'
 import type { ReplyMark } from '../generation/types.ts'
 import type { Settings } from '../config/config.ts'
 import { createLedger, type Ledger } from '../speaking/ledger.ts'
 import { timingsOf, type TurnMoments } from './turn-timings.ts'
 
-/** What the runtime keeps of one reply beside the chart: its deltas, what was heard of it, and its moments. */
+/** What the runtime keeps of one reply beside the chart: what was heard of it, and its moments. */
 export interface ReplyRecord {
   readonly replyId: string
   readonly ledger: Ledger
   readonly moments: TurnMoments
-  /** Deltas of a speculation wait here until it is adopted. */
-  readonly deltas: ReplaySubject<Delta>
 }
 
 /** The replies of one conversation that are not over: at most one, and a speculation. */
@@ -19,10 +17,9 @@ export interface ReplyRecords {
   /** The record of a reply that begins. */
   open(replyId: string): ReplyRecord
   find(replyId: string): ReplyRecord | undefined
+  /** Passes on the deltas of replies that are not over. */
   onDelta(delta: Delta): void
   onMark(mark: ReplyMark): void
-  /** From now on this reply's deltas are public. */
-  publish(replyId: string): void
   /** Drops every record but those of the replies named. */
   keepOnly(replyIds: readonly (string | undefined)[]): void
   timings(replyId: string): Timings
@@ -33,13 +30,12 @@ export interface ReplyRecords {
 export function createReplyRecords({ clock, settings }: { clock: Clock; settings: Settings }): ReplyRecords {
   const records = new Map<string, ReplyRecord>()
   const deltas = new Subject<Delta>()
-  const published = new Set<string>()
 
   const open = (replyId: string): ReplyRecord => {
     const known = records.get(replyId)
     if (known) return known
     const ledger = createLedger(settings.segments.charMs)
-    const record: ReplyRecord = { replyId, ledger, moments: {}, deltas: new ReplaySubject() }
+    const record: ReplyRecord = { replyId, ledger, moments: {} }
     records.set(replyId, record)
     return record
   }
@@ -48,25 +44,15 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
     open,
     find: (replyId) => records.get(replyId),
     onDelta(delta) {
-      if (published.has(delta.replyId)) deltas.next(delta)
-      else records.get(delta.replyId)?.deltas.next(delta)
+      if (records.has(delta.replyId)) deltas.next(delta)
     },
     onMark(mark) {
       const record = records.get(mark.replyId)
       if (record) noteMark(record.moments, mark)
     },
-    publish(replyId) {
-      if (published.has(replyId)) return
-      published.add(replyId)
-      open(replyId)
-        .deltas.subscribe((delta) => deltas.next(delta))
-        .unsubscribe()
-    },
     keepOnly(replyIds) {
       for (const replyId of records.keys()) {
-        if (replyIds.includes(replyId)) continue
-        records.delete(replyId)
-        published.delete(replyId)
+        if (!replyIds.includes(replyId)) records.delete(replyId)
       }
     },
     timings: (replyId) => timingsOf(records.get(replyId)?.moments ?? {}, clock),

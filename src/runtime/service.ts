@@ -6,7 +6,12 @@ import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
 import type { BackendInfo, ConnectionReport } from './backend-connection.ts'
 import { createConnections } from './connections.ts'
-import { createConversation, type Conversation, type HostedConversation } from './conversation.ts'
+import {
+  createConversation,
+  type Conversation,
+  type ConversationOptions,
+  type HostedConversation,
+} from './conversation.ts'
 import { diagnose, type Diagnosis } from './diagnose.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
 import { startReply, type GenerateOptions, type Reply } from './single-reply.ts'
@@ -22,8 +27,8 @@ export interface LlmService {
   /** Connects the bus and finds out which API the backend speaks. Rejects for `config` alone: a server that is not there yet is looked for again. */
   initialize(): Promise<BackendInfo>
   readonly events: Observable<ServiceEvent>
-  /** The same id gives the same conversation. */
-  conversation(id?: string): Conversation
+  /** The same id gives the same conversation; options count when it is made. */
+  conversation(id?: string, options?: ConversationOptions): Conversation
   /** One reply with events, outside any conversation. */
   generate(text: string, options?: GenerateOptions): Reply
   /** Its text; rejects with LlmError. */
@@ -101,12 +106,12 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       )
   }
 
-  function conversation(id = 'default'): HostedConversation {
+  function conversation(id = 'default', given: ConversationOptions = {}): HostedConversation {
     const known = conversations.get(id)
     if (known) return known
     if (life.signal.aborted) throw new LlmError('config', { message: 'the service is closed; create a new one' })
     makeRoom(conversations, settings.limits.conversations)
-    const created = createConversation(id, { parts, generation, onDetecting })
+    const created = createConversation(id, { options: given, parts, generation, onDetecting })
     created.events.subscribe(publish)
     conversations.set(id, created)
     return created
