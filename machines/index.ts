@@ -1,5 +1,8 @@
 /** `colloquy/machines`: pure statecharts, to be drawn, provided, tested alone. */
 export { conversationMachine, conversationInput } from './conversation.ts'
+export { replyMachine } from './reply.ts'
+export { detectionMachine } from './detection.ts'
+export { breakerMachine } from './breaker.ts'
 export type { ConversationContext, ConversationInput, PolicyChanges } from './conversation.ts'
 export type { ConversationEmitted, ConversationEvent } from './conversation-events.ts'
 export type { ConversationPolicy } from './conversation-policy.ts'

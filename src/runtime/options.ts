@@ -1,9 +1,9 @@
 import type { InspectionEvent, Observer } from 'xstate'
 import type { Clock } from '../../machines/vocabulary.ts'
 import type { Backend } from '../backends/contract.ts'
-import { Config, type ConfigInput, type Settings } from '../config/config.ts'
+import type { ConfigInput, Settings } from '../config/config.ts'
+import { parseConfig } from '../config/parse-config.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
-import { LlmError } from '../backends/contract.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { systemClock } from './clock.ts'
 import type { EventBus } from './event-bus.ts'
@@ -25,8 +25,11 @@ export type EndpointDetector = (turn: { text: string }, signal: AbortSignal) => 
 /** What a program brings along, beside configuration. */
 export interface Collaborators {
   bus?: EventBus
-  /** Speaks for every conversation that is not given a sink of its own. */
-  sink?: SpeechSink
+  /**
+   * Speaks for every conversation that is not given a sink of its own. Its `stallMs` is configuration, which may also
+   * stand here alone.
+   */
+  sink?: (SpeechSink & SinkConfig) | SinkConfig
   /** Used instead of connecting to `baseUrl`: the embedded engine, or a scripted backend in a test. */
   backend?: Backend
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
@@ -36,8 +39,10 @@ export interface Collaborators {
   random?: () => number
 }
 
-/** Configuration with the two hooks that stand inside its sections. */
-export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient'> & {
+type SinkConfig = NonNullable<ConfigInput['sink']>
+
+/** Configuration with the hooks and the sink that stand inside its sections. */
+export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient' | 'sink'> & {
   endpointing?: ConfigInput['endpointing'] & { detector?: EndpointDetector }
   ambient?: Omit<NonNullable<ConfigInput['ambient']>, 'policy'> & {
     policy?: 'wake' | 'ignore' | 'context' | AmbientPolicy
@@ -63,32 +68,37 @@ export interface ServiceParts {
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
   const { bus, sink, backend, inspect, logger, clock, random, endpointing = {}, ambient = {}, ...config } = options
+  const sinkConfig = isSink(sink) ? ('stallMs' in sink ? { sink: { stallMs: sink.stallMs } } : {}) : { sink }
   const { detector, ...endpointingConfig } = endpointing
   const { policy, ...ambientConfig } = ambient
-  const parsed = Config.safeParse({
+  const speaks = isSpeechSink(sink)
+  const settings = parseConfig({
     ...config,
     endpointing: endpointingConfig,
+    ...sinkConfig,
     ambient: { ...ambientConfig, ...(typeof policy === 'string' ? { policy } : {}) },
+    ...(speaks
+      ? { sink: sink.stallMs === undefined ? {} : { stallMs: sink.stallMs } }
+      : sink === undefined
+        ? {}
+        : { sink }),
   })
-  if (!parsed.success) throw new LlmError('config', { message: configMessage(parsed.error.issues) })
   return {
-    settings: parsed.data,
+    settings,
     detector,
     ambientPolicy: typeof policy === 'function' ? policy : undefined,
     clock: clock ?? systemClock,
     random: random ?? Math.random,
     bus,
-    sink,
+    sink: speaks ? sink : undefined,
     backend,
     inspect: inspect === undefined ? undefined : guarded(inspect, logger),
     logger,
   }
 }
 
-function configMessage(issues: readonly { path: PropertyKey[]; message: string }[]): string {
-  const [issue] = issues
-  const path = issue?.path.map(String).join('.')
-  return `configuration: ${path ? `${path}: ` : ''}${issue?.message ?? 'not valid'}`
+function isSpeechSink(sink: Collaborators['sink']): sink is SpeechSink & SinkConfig {
+  return typeof sink === 'object' && 'play' in sink
 }
 
 /** An inspector that throws must never stop a mailbox (it does, if XState sees the error). */
