@@ -68,14 +68,12 @@ export interface ServiceParts {
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
   const { bus, sink, backend, inspect, logger, clock, random, endpointing = {}, ambient = {}, ...config } = options
-  const sinkConfig = isSink(sink) ? ('stallMs' in sink ? { sink: { stallMs: sink.stallMs } } : {}) : { sink }
   const { detector, ...endpointingConfig } = endpointing
   const { policy, ...ambientConfig } = ambient
   const speaks = isSpeechSink(sink)
   const settings = parseConfig({
     ...config,
     endpointing: endpointingConfig,
-    ...sinkConfig,
     ambient: { ...ambientConfig, ...(typeof policy === 'string' ? { policy } : {}) },
     ...(speaks
       ? { sink: sink.stallMs === undefined ? {} : { stallMs: sink.stallMs } }
@@ -97,8 +95,8 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
   }
 }
 
-function isSpeechSink(sink: Collaborators['sink']): sink is SpeechSink & SinkConfig {
-  return typeof sink === 'object' && 'play' in sink
+function isSpeechSink(sink: LlmServiceOptions['sink']): sink is SpeechSink & SinkConfig {
+  return sink !== undefined && 'play' in sink
 }
 
 /** An inspector that throws must never stop a mailbox (it does, if XState sees the error). */
