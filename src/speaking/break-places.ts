@@ -15,46 +15,49 @@ const clauseEnd = /(?:[,;:،؛፣፤፥][\p{Pe}\p{Pf}"'*_~`]*|[—–])$/u
 const wideClauseEnd = /[，、；：､—][\p{Pe}\p{Pf}*_~`]*$/u
 
 /**
- * Visits the places between `start` and `end` where a segment may be cut inside a sentence, first to last, until `visit`
- * says true; returns the place it said so of. Never inside a number, an abbreviation, an initial, a URL or a link.
+ * The first place between `start` and `end` where a segment may be cut inside a sentence and that is wanted: never inside
+ * a number, an abbreviation, an initial, a URL or a link. `isWanted` is asked before those costlier questions, `take`
+ * after them; the place that it takes is returned, else -1.
  */
 export function findBreakPlace(
   text: string,
   start: number,
   end: number,
-  visit: (place: BreakPlace) => boolean,
+  isWanted: (place: BreakPlace) => boolean,
+  take: (place: BreakPlace) => boolean,
 ): number {
-  const stretch = text.slice(start, end)
   let words = 0
-  let isWord = false
-  const visited = (at: number, isClause: boolean): boolean =>
-    at > start && !isInsideLink(text, start, at) && visit({ at, isClause, words })
+  const isTaken = (at: number, isClause: boolean): boolean => {
+    if (at <= start) return false
+    const place = { at, isClause, words }
+    return isWanted(place) && isDivisible(text, start, at, end) && !isInsideLink(text, start, at) && take(place)
+  }
 
-  if (!isUnspaced(stretch)) {
+  if (!hasUnspaced(text, start, end)) {
+    let isWord = false
     for (let i = start; i < end; i += 1) {
       const code = text.charCodeAt(i)
       if (!isSpace(code)) {
         isWord ||= (code >= 0x30 && code <= 0x39) || code >= 0x41
-        if (code === 0x2014 && i + 1 < end && /\p{L}/u.test(text[i + 1] ?? '') && visited(i + 1, true)) return i + 1
+        if (code === 0x2014 && i + 1 < end && /\p{L}/u.test(text[i + 1] ?? '') && isTaken(i + 1, true)) return i + 1
         continue
       }
       if (isWord) words += 1
       isWord = false
-      if (isBreakingSpace(code) && i > start && !isSpace(text.charCodeAt(i - 1)) && isDivisible(text, start, i, end)) {
-        if (visited(i, clauseEnd.test(text.slice(Math.max(start, i - 4), i)))) return i
-      }
+      if (isBreakingSpace(code) && i > start && isTaken(i, endsClause(text, start, i))) return i
     }
     return -1
   }
   let before = ''
-  for (const { segment, index, isWordLike } of wordSegmenter.segment(stretch)) {
+  for (const { segment, index, isWordLike } of wordSegmenter.segment(text.slice(start, end))) {
     const at = start + index
-    if (before !== '' && isBreakable(before, segment) && isDivisible(text, start, at, end)) {
-      const tail = text.slice(Math.max(start, at - 4), at)
+    if (before !== '' && isBreakable(before, segment)) {
       const isThaiPause = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]$/u.test(before) && isSpace(segment.charCodeAt(0))
       const isClause =
-        wideClauseEnd.test(tail) || (isSpace(segment.charCodeAt(0)) && clauseEnd.test(tail)) || isThaiPause
-      if (visited(at, isClause)) return at
+        isThaiPause ||
+        wideClauseEnd.test(text.slice(Math.max(start, at - 4), at)) ||
+        (isSpace(segment.charCodeAt(0)) && endsClause(text, start, at))
+      if (isTaken(at, isClause)) return at
     }
     if (isWordLike === true) words += 1
     before = segment
@@ -62,17 +65,37 @@ export function findBreakPlace(
   return -1
 }
 
+function endsClause(text: string, start: number, at: number): boolean {
+  const last = text.charCodeAt(at - 1)
+  const isPlainLetter = (last >= 0x61 && last <= 0x7a) || (last >= 0x30 && last <= 0x39)
+  return !isPlainLetter && clauseEnd.test(text.slice(Math.max(start, at - 4), at))
+}
+
+function hasUnspaced(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i += 1) {
+    const code = text.charCodeAt(i)
+    // Below are the alphabets; between, the quotes and dashes that they use too.
+    if (code >= 0xe00 && (code < 0x2000 || code > 0x206f)) return isUnspaced(text.slice(start, end))
+  }
+  return false
+}
+
 /** Best place to cut a sentence that is longer than `maxChars`: a clause, a space, a word, a whole character. */
 export function cutAtLimit(text: string, start: number, maxChars: number): number {
   const limit = start + maxChars
   let clause = -1
   let other = -1
-  findBreakPlace(text, start, Math.min(text.length, limit + 1), ({ at, isClause }) => {
-    if (at > limit) return true
-    if (isClause && at - start >= maxChars / 2) clause = at
-    if (at - start >= maxChars / 4) other = at
-    return false
-  })
+  findBreakPlace(
+    text,
+    start,
+    Math.min(text.length, limit + 1),
+    ({ at }) => at <= limit && at - start >= maxChars / 4,
+    ({ at, isClause }) => {
+      if (isClause && at - start >= maxChars / 2) clause = at
+      other = at
+      return false
+    },
+  )
   if (clause > 0) return clause
   if (other > 0) return other
   for (let i = limit; i > start + maxChars / 4; i -= 1) if (isSpace(text.charCodeAt(i))) return i

@@ -44,6 +44,8 @@ const lookAheadUnits = 2
 export function createSegmenter({ language, segments, unspokenMs }: SegmenterOptions): Segmenter {
   const { maxChars } = segments
   let pending = ''
+  /** White space at the beginning, and where the segment begins once more than that has come. */
+  let blanks = 0
   let start = -1
   let examined = 0
   let candidate = -1
@@ -55,12 +57,11 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
 
   const findStart = (): boolean => {
     if (start >= 0) return true
-    let i = 0
-    while (i < pending.length && isSpace(pending.charCodeAt(i))) i += 1
-    if (i === pending.length) return false
-    start = i
-    examined = i
-    startsLine = index === 0 && held.source === '' ? true : /[\n\r]/.test(pending.slice(0, i))
+    while (blanks < pending.length && isSpace(pending.charCodeAt(blanks))) blanks += 1
+    if (blanks === pending.length) return false
+    start = blanks
+    examined = start
+    startsLine = (index === 0 && held.source === '') || /[\n\r]/.test(pending.slice(0, start))
     return true
   }
 
@@ -69,6 +70,7 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     const gap = pending.slice(0, start)
     pending = pending.slice(start + own.length)
     start = -1
+    blanks = 0
     candidate = -1
     examined = 0
     const source = held.source === '' ? own : held.source + gap + own
@@ -111,10 +113,14 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     const minWords = unspoken < wordsBelowMs ? words : Infinity
     if (minClause === Infinity && minWords === Infinity) return -1
     const end = Math.min(pending.length, start + maxChars)
-    return findBreakPlace(pending, start, end, (place) => {
-      const isDue = (place.isClause && place.at - start >= minClause) || place.words >= minWords
-      return isDue && isSpoken(pending.slice(place.at))
-    })
+    return findBreakPlace(
+      pending,
+      start,
+      end,
+      ({ at, isClause, words: before }) => (isClause && at - start >= minClause) || before >= minWords,
+      // Something must be left to say, and its words must have begun.
+      ({ at }) => isSpoken(pending.slice(at)),
+    )
   }
 
   const cut = (isOver: boolean): CutSegment[] => {
