@@ -1,0 +1,152 @@
+import { initialTransition, transition, type SnapshotFrom } from 'xstate'
+import { expect, test } from 'vitest'
+import { replyMachine, type ReplyEvent } from '../../machines/reply.ts'
+import type { ReplyInput } from '../../machines/vocabulary.ts'
+import * as said from '../support/reply-events.ts'
+
+/*
+ * Every reachable situation of the reply chart × every event. The projection: state value, who is asked, who is left,
+ * what has been tried, whether segments are out. Attempts are counted on for ever and are left out of it.
+ */
+type Snapshot = SnapshotFrom<typeof replyMachine>
+const delays = [
+  ['locateMs', 'locating'],
+  ['locateMs', 'attempting.reaching'],
+  ['queueMs', 'attempting.queued'],
+  ['connectMs', 'attempting.requested.connecting'],
+  ['firstTokenMs', 'attempting.requested'],
+  ['totalMs', 'attempting.streaming'],
+  ['retryMs', 'backingOff'],
+].map(([delay, state]) => ({ type: `xstate.after.${delay}.reply.work.${state}` }))
+const mistakes = ['recall', 'locate', 'attempt'].map((id) => ({ type: `xstate.error.actor.${id}` }))
+const told: ReplyEvent[] = [
+  said.unknown,
+  said.located(said.m1, said.far),
+  said.located(),
+  said.reached,
+  { type: 'SLOT_AWAITED' },
+  said.granted,
+  said.connected,
+  said.firstToken,
+  said.cut,
+  said.committed,
+  { type: 'REPLY_ADOPTED' },
+  said.completed,
+  said.failed('http', { status: 500 }),
+  said.failed('connection', { fault: 'refused' }),
+  said.failed('context-overflow'),
+  said.failed('empty-reply'),
+  said.failed('content-filter'),
+]
+// XState's own events have no type to be named by; JSON has no types at all.
+const alphabet: ReplyEvent[] = JSON.parse(JSON.stringify([...told, ...delays, ...mistakes]))
+
+const serialize = ({ value, context }: Snapshot): string =>
+  JSON.stringify([
+    value,
+    context.current?.model,
+    context.remaining.length,
+    context.leftAlone.toSorted().join(),
+    context.retries,
+    context.amendments,
+    context.emptyReplies,
+    context.reported.segments > 0,
+  ])
+
+interface Situation {
+  state: Snapshot
+  next: { event: ReplyEvent; key: string; state: Snapshot }[]
+}
+
+/** As `getAdjacencyMap` of xstate/graph walks, whose types take no chart that emits events of its own. */
+function explore(limit: number): Map<string, Situation> {
+  const [first] = initialTransition(replyMachine, said.replyInput)
+  const found = new Map<string, Situation>([[serialize(first), { state: first, next: [] }]])
+  for (const { state, next } of found.values()) {
+    if (found.size > limit) throw new Error(`more than ${limit} situations`)
+    for (const event of alphabet) {
+      const [after] = transition(replyMachine, state, event)
+      const key = serialize(after)
+      next.push({ event, key, state: after })
+      if (!found.has(key)) found.set(key, { state: after, next: [] })
+    }
+  }
+  return found
+}
+
+const map = explore(20_000)
+const situations = [...map.values()]
+const isOver = (value: object | string) => JSON.stringify(value).match(/"work":"(ended|failed)"/) !== null
+
+test('the walk meets every state', () => {
+  const met = new Set(situations.map(({ state }) => JSON.stringify(state.value)))
+  for (const state of [
+    '"looking"',
+    '"locating"',
+    '{"attempting":"reaching"}',
+    '{"attempting":"queued"}',
+    '{"attempting":{"requested":"connecting"}}',
+    '{"attempting":{"requested":"awaitingFirstToken"}}',
+    '{"attempting":"streaming"}',
+    '"backingOff"',
+    '"ended"',
+    '"failed"',
+  ]) {
+    for (const standing of ['unheard', 'heard']) {
+      if (standing === 'heard' && state === '"backingOff"') continue
+      expect(met).toContain(`{"standing":"${standing}","work":${state}}`)
+    }
+  }
+  expect(situations.length).toBeGreaterThan(100)
+  expect(situations.length).toBeLessThan(20_000)
+})
+
+test('from every situation the time-outs alone lead to an end', () => {
+  // Backwards from the ends, along time-outs only. `looking` has none: the service bounds the read of its store.
+  const fine = new Set([...map].filter(([, { state }]) => isOver(state.value)).map(([key]) => key))
+  for (let before = -1; before !== fine.size;) {
+    before = fine.size
+    for (const [key, { next }] of map) {
+      if (next.some((step) => step.event.type.startsWith('xstate.after') && fine.has(step.key))) fine.add(key)
+    }
+  }
+  const stuck = [...map].flatMap(([key, { state }]) => (fine.has(key) || state.value.work === 'looking' ? [] : [key]))
+  expect(stuck).toEqual([])
+})
+
+test('what is over stays over, and says nothing more', () => {
+  for (const { state, next: steps } of situations) {
+    if (!isOver(state.value)) continue
+    for (const { state: next } of steps) expect(next.value.work).toBe(state.value.work)
+  }
+})
+
+test('an attempt lives in attempting and nowhere else', () => {
+  for (const { state } of situations) {
+    const attempts = JSON.stringify(state.value).includes('attempting')
+    expect(state.children['attempt'] !== undefined).toBe(attempts)
+  }
+})
+
+test('after the first words nothing starts again from the top', () => {
+  for (const { state, next: steps } of situations) {
+    if (state.value.standing !== 'heard') continue
+    for (const { state: next } of steps) {
+      expect(next.value.standing).toBe('heard')
+      expect(next.context.reported.segments).toBeGreaterThanOrEqual(state.context.reported.segments)
+    }
+  }
+})
+
+test('every state is described, and the context is plain data', () => {
+  for (const { state } of situations) {
+    expect(JSON.parse(JSON.stringify(state.context))).toEqual(state.context)
+  }
+  const undescribed: string[] = []
+  const look = (node: typeof replyMachine.root) => {
+    if (node.parent && !node.description) undescribed.push(node.id)
+    Object.values(node.states).forEach(look)
+  }
+  look(replyMachine.root)
+  expect(undescribed).toEqual([])
+})
