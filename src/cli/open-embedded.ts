@@ -1,0 +1,59 @@
+import { createEmbeddedBackend } from '../backends/embedded/embedded.ts'
+import type { Settings } from '../config/config.ts'
+import { systemClock, type Backend } from '../index.ts'
+import { cacheFolder } from '../provision/cache-folder.ts'
+import { resolveModel } from '../provision/list-models.ts'
+import { defaultModelName } from '../provision/model-catalogue.ts'
+import { engineInstalled, provisionEngine } from '../provision/provision-engine.ts'
+import { pullModel, type InstalledModel } from '../provision/pull-model.ts'
+import { showProgress } from './show-progress.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface OpenEmbedded {
+  backend: Backend
+  modelName: string
+}
+
+/**
+ * The embedded engine with the model that was asked for, both fetched first if they are not there. Rejects with an
+ * LlmError that says what stood in the way, or with the signal's reason.
+ */
+export async function openEmbedded(settings: Settings, terminal: Terminal, signal: AbortSignal): Promise<OpenEmbedded> {
+  const wanted = settings.defaultModel ?? defaultModelName
+  // a wrong name or an unreadable file is told before anything is fetched
+  await resolveModel(wanted, { cacheDir: cacheFolder(terminal.environment) })
+  const { engineDir, model } = await provision(wanted, terminal, signal)
+  const { contextTokens } = settings.context
+  const backend = await createEmbeddedBackend({
+    engineDir,
+    modelPath: model.path,
+    modelName: model.name,
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+  })
+  return { backend, modelName: model.name }
+}
+
+/** Fetches engine and model with progress on stderr; at once where they are there. */
+export async function provision(
+  wanted: string,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<{ engineDir: string; model: InstalledModel }> {
+  const cacheDir = cacheFolder(terminal.environment)
+  const { onProgress, end } = showProgress(terminal.errors)
+  try {
+    const options = { clock: systemClock, cacheDir, onProgress, signal, environment: terminal.environment }
+    const engineDir = await provisionEngine(options)
+    const model = (await resolveModel(wanted, { cacheDir })) ?? (await pullModel(wanted, options))
+    return { engineDir, model }
+  } finally {
+    end()
+  }
+}
+
+/** True when a conversation could begin without fetching anything. */
+export async function isProvisioned(settings: Settings, terminal: Terminal): Promise<boolean> {
+  const cacheDir = cacheFolder(terminal.environment)
+  const model = await resolveModel(settings.defaultModel ?? defaultModelName, { cacheDir })
+  return model !== undefined && (await engineInstalled(cacheDir))
+}
