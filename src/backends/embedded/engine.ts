@@ -183,7 +183,19 @@ export class Engine {
       const texts = trigger.values.filter((value) => typeof value === 'string')
       if (texts.length === trigger.values.length) stopTexts.push(texts.join(''))
     }
-    return { prompt: contextText.tokenize(this.#model.tokenizer), stopTokens, stopTexts }
+    return { prompt: this.#withoutSecondBeginning(contextText.tokenize(this.#model.tokenizer)), stopTokens, stopTexts }
+  }
+
+  /**
+   * The chat wrappers put the token of beginning before every prompt. SmolLM2's is `<|im_start|>`, which then stands
+   * there twice, and the model answers in French; Qwen's was never seen at the beginning in training.
+   */
+  #withoutSecondBeginning(prompt: Token[]): Token[] {
+    const { bos, shouldPrependBosToken } = this.#model.tokens
+    const [first, second] = prompt
+    if (bos === null || first !== bos || second === undefined) return prompt
+    const unwanted = !shouldPrependBosToken && this.#model.getTokenAttributes(second).control
+    return second === bos || unwanted ? prompt.slice(1) : prompt
   }
 }
 

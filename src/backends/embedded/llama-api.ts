@@ -28,7 +28,7 @@ export interface ChatWrapper {
 
 export interface LlamaModel {
   readonly tokenizer: unknown
-  readonly trainContextSize: number
+  readonly tokens: { readonly bos: Token | null; readonly shouldPrependBosToken: boolean }
   tokenize(text: string, specialTokens?: boolean): Token[]
   detokenize(tokens: readonly Token[], specialTokens?: boolean, lastTokens?: readonly Token[]): string
   isEogToken(token: Token): boolean
