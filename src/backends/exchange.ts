@@ -1,9 +1,12 @@
 import type { z } from 'zod'
 import { LlmError, type BackendRecord } from './contract.ts'
 import type { HttpReply, HttpRequest, Transport } from './http.ts'
+import { onOwnSocket } from './own-socket.ts'
 import { failureOfStatus, parseJson } from './status-faults.ts'
 
 const errorBodyBytes = 65_536
+// a server that names its status and then falls silent has said enough
+const errorBodyIdleMs = 250
 const listBytes = 8 * 1_048_576
 
 /** What stays the same over all requests of one backend. */
@@ -46,6 +49,7 @@ export async function exchange({ transport, backend }: Exchange, ask: Ask): Prom
 async function readStart(reply: HttpReply, signal: AbortSignal): Promise<string> {
   const pieces: Uint8Array[] = []
   let length = 0
+  reply.hurry(errorBodyIdleMs)
   try {
     await reply.read((bytes) => {
       pieces.push(bytes)
@@ -60,7 +64,11 @@ async function readStart(reply: HttpReply, signal: AbortSignal): Promise<string>
 }
 
 /** A small JSON answer of a known shape: lists, versions, details. `protocol` where it is something else. */
-export async function askJson<T>(through: Exchange, ask: Omit<Ask, 'accept'>, shape: z.ZodType<T>): Promise<T> {
+export function askJson<T>(through: Exchange, ask: Omit<Ask, 'accept'>, shape: z.ZodType<T>): Promise<T> {
+  return onOwnSocket(ask.signal, (signal) => readJson(through, { ...ask, signal }, shape))
+}
+
+async function readJson<T>(through: Exchange, ask: Omit<Ask, 'accept'>, shape: z.ZodType<T>): Promise<T> {
   const reply = await exchange(through, { ...ask, accept: 'application/json' })
   const { origin } = through.transport.address
   const facts = { backend: through.backend }

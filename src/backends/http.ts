@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { pipeline, type Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { parseAddress, type Address } from './address.ts'
 import { LlmError } from './contract.ts'
@@ -35,6 +35,8 @@ export interface HttpReply {
    * `onBytes` throws closes the socket and rejects.
    */
   read(onBytes: (bytes: Uint8Array) => boolean | void): Promise<void>
+  /** The body is of little interest: a silence of this many milliseconds in it closes the socket. */
+  hurry(idleMs: number): void
 }
 
 /** One server over node:http(s): typed faults, no redirect followed, no time-out of its own. */
@@ -96,15 +98,23 @@ export function createTransport({ baseUrl, apiKey, backend }: TransportOptions):
         }
         signal.addEventListener('abort', onAbort, { once: true })
         sent.once('close', () => signal.removeEventListener('abort', onAbort))
+        const connected = () => {
+          try {
+            if (!signal.aborted) request.onConnected?.()
+          } catch (error) {
+            reject(error)
+            sent.destroy()
+          }
+        }
         sent.once('socket', (socket) => {
           socket.setNoDelay(true)
           socket.once('connect', () => {
             progress.connected = true
-            if (!address.secure && !signal.aborted) request.onConnected?.()
+            if (!address.secure) connected()
           })
           socket.once('secureConnect', () => {
             progress.secured = true
-            if (!signal.aborted) request.onConnected?.()
+            connected()
           })
         })
         sent.on('error', (error) => {
@@ -136,8 +146,17 @@ function replyOf(response: IncomingMessage, { progress, failures, signal }: Circ
       response.once('error', resolve)
       response.once('close', () => resolve(response.complete ? undefined : new Error('closed')))
     } else {
+      // not stream.pipeline: it calls back before the decoder has checked the end of what it was given
       decoder.on('data', take)
-      pipeline(response, decoder, (error) => resolve(error ?? undefined))
+      decoder.once('end', () => resolve(undefined))
+      decoder.on('error', resolve)
+      response.once('error', resolve)
+      response.once('close', () => {
+        if (response.complete) return
+        resolve(new Error('closed'))
+        decoder.destroy()
+      })
+      response.pipe(decoder)
     }
   })
   return {
@@ -147,6 +166,7 @@ function replyOf(response: IncomingMessage, { progress, failures, signal }: Circ
       return Array.isArray(value) ? value.join(', ') : value
     },
     contentType: (response.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '',
+    hurry: (idleMs) => void response.socket.setTimeout(idleMs, () => response.destroy()),
     read: (onBytes) =>
       new Promise((resolve, reject) => {
         const onAbort = () => reject(signal.reason)

@@ -1,11 +1,9 @@
 import type { GenerateRequest } from 'ollama'
-import type { Backend, BackendEnd, ChatMessage, ChatRequest } from './contract.ts'
-import { noEnd } from './exchange.ts'
+import type { Backend, ChatMessage, ChatRequest } from './contract.ts'
 import { createTransport } from './http.ts'
-import { ollamaClient } from './ollama-client.ts'
 import { describeOllamaModel, ollamaModels } from './ollama-models.ts'
-import { ollamaCommon, spokenIn } from './ollama-options.ts'
-import { followRecords, OllamaRecord } from './ollama-records.ts'
+import { ollamaCommon } from './ollama-options.ts'
+import { streamOllama } from './ollama-stream.ts'
 import { defaultLineBytes, type ServerOptions } from './server-options.ts'
 
 /** Ollama's `/api/generate`, for servers without chat: it knows no messages and no tools. */
@@ -17,29 +15,13 @@ export function ollamaGenerate({ baseUrl, apiKey, lineBytes = defaultLineBytes }
     name: backend,
     origin: transport.address.origin,
     canAbortPrompt: false,
-    async stream(request, on, signal): Promise<BackendEnd> {
-      const { model } = request
-      const client = ollamaClient({ through, lineBytes, model, spoken: spokenIn(request), on, signal })
-      const follow = followRecords(model, (record) => {
-        if (!signal.aborted) on(record)
-      })
+    stream(request, on, signal) {
       const asked = generateBody(request)
-      try {
-        if (request.stream === false) {
-          const end = follow(OllamaRecord.parse(await client.generate({ ...asked, stream: false })))
-          if (end !== undefined) return end
-        } else {
-          for await (const record of await client.generate({ ...asked, stream: true })) {
-            signal.throwIfAborted()
-            const end = follow(OllamaRecord.parse(record))
-            if (end !== undefined) return end
-          }
-        }
-      } catch (error) {
-        signal.throwIfAborted()
-        throw error
-      }
-      throw noEnd(through)
+      return streamOllama({ through, lineBytes, request, on, signal }, (client) =>
+        request.stream === false
+          ? client.generate({ ...asked, stream: false })
+          : client.generate({ ...asked, stream: true }),
+      )
     },
     models: (signal) => ollamaModels(through, signal),
     describe: (model, signal) => describeOllamaModel(through, model, signal),

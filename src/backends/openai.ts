@@ -1,10 +1,11 @@
 import { rootPath } from './address.ts'
-import type { Backend, ChatMessage, ChatRequest } from './contract.ts'
+import type { Backend, BackendRecord, ChatMessage, ChatRequest } from './contract.ts'
 import { exchange } from './exchange.ts'
 import { createTransport } from './http.ts'
 import { defaultReplyTokens, spokenIn } from './ollama-options.ts'
 import { readOpenAiBody } from './openai-body.ts'
 import { describeOpenAiModel, openAiModels } from './openai-models.ts'
+import { onOwnSocket } from './own-socket.ts'
 import { defaultLineBytes, type ServerOptions } from './server-options.ts'
 
 /** `/v1/chat/completions`, as llama.cpp, vLLM, LM Studio, LocalAI and Ollama serve it. */
@@ -17,23 +18,18 @@ export function openAi({ baseUrl, apiKey, lineBytes = defaultLineBytes }: Server
     name: backend,
     origin: transport.address.origin,
     canAbortPrompt: false,
-    async stream(request, on, signal) {
+    stream(request, on, signal) {
       const { model } = request
       const spoken = spokenIn(request)
       const body = JSON.stringify(completionBody(request))
       const accept = 'text/event-stream, application/json'
-      const reply = await exchange(through, { method: 'POST', path, body, accept, signal, on, model, spoken })
-      const end = await readOpenAiBody(reply, {
-        through,
-        lineBytes,
-        model,
-        spoken,
-        report: (record) => {
-          if (!signal.aborted) on(record)
-        },
+      const report = (record: BackendRecord) => {
+        if (!signal.aborted) on(record)
+      }
+      return onOwnSocket(signal, async (own) => {
+        const ask = { method: 'POST', path, body, accept, signal: own, on: report, model, spoken } as const
+        return readOpenAiBody(await exchange(through, ask), { through, lineBytes, model, spoken, report })
       })
-      signal.throwIfAborted()
-      return end
     },
     models: (signal) => openAiModels(through, signal),
     describe: (model, signal) => describeOpenAiModel(through, model, signal),

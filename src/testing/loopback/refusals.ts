@@ -33,6 +33,10 @@ export function refuse(response: ServerResponse, fault: LoopbackFault, dialect: 
       response.write('{"error":"broken')
       setImmediate(() => socket?.resetAndDestroy())
       return true
+    case 'stalled-error':
+      response.writeHead(fault.status, { 'content-type': 'application/json', 'content-length': '1000' })
+      response.flushHeaders()
+      return true
     case 'huge-error':
       response.writeHead(fault.status, { 'content-type': 'text/plain' })
       flood(response)

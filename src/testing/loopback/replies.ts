@@ -9,8 +9,8 @@ export type LoopbackFault =
   | { kind: 'path-missing' }
   /** 400 in the dialect's words: the prompt is longer than the window. */
   | { kind: 'context-overflow' }
-  /** An error status whose body breaks off, is huge, or is a web page. */
-  | { kind: 'unreadable-error' | 'huge-error' | 'html-error'; status: number }
+  /** An error status whose body breaks off, never comes, is huge, or is a web page. */
+  | { kind: 'unreadable-error' | 'stalled-error' | 'huge-error' | 'html-error'; status: number }
   /** Before the headers: a TCP reset, an orderly close, bytes that are no HTTP, headers over every limit, silence. */
   | { kind: 'reset' | 'close' | 'not-http' | 'huge-headers' | 'silent' }
   /** 200 with a web page. */
