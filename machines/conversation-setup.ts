@@ -1,50 +1,21 @@
-/** What the conversation chart is made of: its types, actors, guards and what its actions did. Pure. */
+/** What the conversation chart is made of: its types, its actors, and what its actions did. Pure. */
 import { assign, emit, enqueueActions, fromCallback, sendTo, setup } from 'xstate'
+import { hasWords, noWords, turnText } from './caller-words.ts'
 import {
-  endpointAtMs,
-  hasWords,
-  isComplete,
-  isEchoedFinal,
-  isEchoedPartial,
-  isStalePartial,
-  noWords,
-  turnText,
-  type CallerWords,
-  type CommittedWords,
-  type VoiceActivity,
-} from './caller-words.ts'
+  isVoiceOpen,
+  nextTurnId,
+  type ConversationContext,
+  type ConversationInput,
+  type Timed,
+  type Transcript,
+} from './conversation-context.ts'
 import type { ConversationEmitted, ConversationEvent } from './conversation-events.ts'
-import type { ConversationPolicy } from './conversation-policy.ts'
-import { isPlayedOut, newExchange, withoutSegments, withSegment, type Exchange } from './exchange.ts'
+import { delays, guards } from './conversation-guards.ts'
+import { newExchange, withoutSegments, withSegment } from './exchange.ts'
 import { instantPlayer } from './instant-player.ts'
 import { notProvided } from './not-provided.ts'
 import type { ReplyLogic } from './reply-logic.ts'
 import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from './vocabulary.ts'
-import { countWords, foldWords, namesOneOf, saysOnly } from './words.ts'
-
-export interface ConversationInput {
-  conversationId: string
-  policy: ConversationPolicy
-}
-
-export interface ConversationContext extends ConversationInput {
-  said: CallerWords
-  voice: VoiceActivity | null
-  voices: number
-  committed: CommittedWords | null
-  /** The reply that is made or spoken: only in `generating` and `responding`. */
-  reply: Exchange | null
-  /** A reply begun ahead of the commit: only in `detecting`. */
-  speculation: Exchange | null
-  announcements: readonly { turnId: string; text: string; protected: boolean }[]
-  turns: number
-  replies: number
-  /** The state left last, for STATE_CHANGED. */
-  left: StateName | null
-}
-
-type Timed = { atMs?: number }
-type Said = Timed & { text: string; speaker?: string }
 
 /** Nothing to do: what a chart has in an actor's place while nobody provides one. */
 const inert = fromCallback(() => {})
@@ -66,68 +37,8 @@ export const conversation = setup({
     lookout: inert,
   },
 
-  guards: {
-    isBlank: (_, { text }: Said) => foldWords(text) === '',
-    isEchoOfPartial: ({ context: { said, voice, committed, policy } }, { text, atMs = 0 }: Said) =>
-      foldWords(text) === '' ||
-      isStalePartial(text, said, voice) ||
-      isEchoedPartial(text, atMs, committed, policy.endpointing.maxDelayMs),
-    isEchoOfFinal: ({ context: { voice, committed } }, { text }: Said) =>
-      foldWords(text) === '' || isEchoedFinal(text, committed, voice),
-    isAddressed: ({ context }, event: { text: string; verdict?: 'answer' | 'ignore' | 'context' }) =>
-      (event.verdict ?? (namesOneOf(event.text, context.policy.assistantNames) ? 'answer' : 'ignore')) === 'answer',
-
-    mayInterrupt: ({ context }) => mayInterrupt(context),
-    isBackchannel: ({ context }, { text }: Said) =>
-      mayInterrupt(context) && saysOnly(text, context.policy.interruption.backchannels),
-    interrupts: ({ context }, { text }: Said) =>
-      mayInterrupt(context) && countWords(text) >= context.policy.interruption.minWords,
-    stops: ({ context }, { text }: Said) =>
-      mayInterrupt(context) && saysOnly(text, context.policy.interruption.stopWords),
-
-    isVoiceOpen: ({ context }) => isVoiceOpen(context),
-    isVoiceOver: ({ context }) => !isVoiceOpen(context),
-    isVoiceToBeJudged: ({ context }) =>
-      isVoiceOpen(context) && mayInterrupt(context) && context.voice?.serial !== context.reply?.toleratedVoice,
-    isTurnOpen: ({ context }) => hasWords(context.said) || context.voice !== null,
-    isNothingSaid: ({ context }) => !hasWords(context.said) && context.voice === null,
-    hasNoWords: ({ context }) => !hasWords(context.said),
-    endsAtOnce: ({ context }) => endsAtOnce(context),
-    asksDetector: ({ context: { said, policy } }) =>
-      policy.endpointing.asksDetector && said.endOfTurn === null && isComplete(said),
-    wantsNoAnswer: ({ context: { said, policy } }) =>
-      said.typedTurnId === null && saysOnly(turnText(said), policy.interruption.stopWords),
-
-    maySpeculateAtOnce: ({ context }) => maySpeculate(context) && isComplete(context.said),
-    maySpeculateSoon: ({ context }) => maySpeculate(context) && context.said.partial !== null,
-    isSpeculationStale: ({ context }) => !matchesSpeculation(context),
-    isSpeculationRight: ({ context }) => context.speculation !== null && matchesSpeculation(context),
-    isFromSpeculation: ({ context }, { replyId }: { replyId: string }) => context.speculation?.replyId === replyId,
-
-    isBroken: ({ context }, { child }: { child: string }) =>
-      context.reply !== null && (child === context.reply.replyId || child === 'player'),
-    isFromReply: ({ context }, { replyId }: { replyId: string }) => context.reply?.replyId === replyId,
-    hasSegment: ({ context }) => (context.reply?.waiting.length ?? 0) > 0,
-    isTextOver: ({ context }) => context.reply?.end != null,
-    isPlayedOut: ({ context }) => isPlayedOut(context.reply),
-    hasFailed: ({ context }) => context.reply?.end?.ok === false,
-    hasAnnouncement: ({ context }) => context.announcements.length > 0,
-  },
-
-  delays: {
-    endpointing: ({ context, event }) =>
-      Math.max(0, endpointAtMs(context.said, context.voice, context.policy) - momentOf(event)),
-    maxOpenMs: ({ context }) => context.policy.endpointing.maxOpenMs,
-    stableMs: ({ context }) => context.policy.speculation.stableMs,
-    /** What is left until the open voice activity is long enough to count. */
-    minDuration: ({ context, event }) =>
-      Math.max(0, (context.voice?.startedAtMs ?? 0) + context.policy.interruption.minDurationMs - momentOf(event)),
-    /** What is left until text is no longer held back for open voice activity. */
-    longestHold: ({ context, event }) =>
-      Math.max(0, (context.voice?.startedAtMs ?? 0) + context.policy.interruption.falseAfterMs - momentOf(event)),
-    falseAfterMs: ({ context }) => context.policy.interruption.falseAfterMs,
-    errorResetMs: ({ context }) => context.policy.errorResetMs,
-  },
+  guards,
+  delays,
 
   actions: {
     // ------------------------------------------------------------------------------- what the caller did
@@ -154,10 +65,10 @@ export const conversation = setup({
       const heardAtMs = Math.max(voice.startedAtMs, said.partialAtMs, said.finalAtMs)
       return { voice: { ...voice, endedAtMs: heardAtMs + policy.endpointing.maxOpenMs } }
     }),
-    notePartial: assign(({ context: { said } }, { text, atMs = 0 }: Said) => ({
+    notePartial: assign(({ context: { said } }, { text, atMs = 0 }: Transcript) => ({
       said: { ...said, partial: text.trim(), partialAtMs: atMs, endOfTurn: null },
     })),
-    noteFinal: assign(({ context: { said } }, { text, speaker, atMs = 0 }: Said) => ({
+    noteFinal: assign(({ context: { said } }, { text, speaker, atMs = 0 }: Transcript) => ({
       said: {
         ...said,
         finals: [...said.finals, text.trim()],
@@ -167,7 +78,7 @@ export const conversation = setup({
         endOfTurn: null,
       },
     })),
-    noteTyped: assign(({ context: { said } }, { text, turnId, atMs = 0 }: Said & { turnId: string }) => ({
+    noteTyped: assign(({ context: { said } }, { text, turnId, atMs = 0 }: Transcript & { turnId: string }) => ({
       said: {
         ...said,
         finals: [...said.finals, text.trim()],
@@ -352,7 +263,7 @@ export const conversation = setup({
       const recoverable = error.code !== 'config' && error.code !== 'auth'
       enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code: error.code, message: error.message, recoverable })
     }),
-    tellAmbientIgnored: emit(({ context }, event: Said & { verdict?: 'answer' | 'ignore' | 'context' }) => ({
+    tellAmbientIgnored: emit(({ context }, event: Transcript & { verdict?: 'answer' | 'ignore' | 'context' }) => ({
       type: 'AMBIENT_SPEECH_IGNORED' as const,
       conversationId: context.conversationId,
       ...(event.verdict === 'context' ? { kept: `[overheard] ${event.text.trim()}` } : {}),
@@ -375,45 +286,6 @@ export const brokenChild: Failure = {
   code: 'internal',
   message: 'the reply broke unexpectedly; the conversation goes on, please report how it came about',
   retryable: true,
-}
-
-// ------------------------------------------------------------------------------------------------ pure helpers
-
-/** The moment an event brings along, if it does. */
-export function momentIn(event: ConversationEvent): Timed {
-  return 'atMs' in event && event.atMs !== undefined ? { atMs: event.atMs } : {}
-}
-
-function momentOf(event: ConversationEvent): number {
-  return momentIn(event).atMs ?? 0
-}
-
-function isVoiceOpen(context: ConversationContext): boolean {
-  return context.voice !== null && context.voice.endedAtMs === null
-}
-
-function mayInterrupt({ policy, reply }: ConversationContext): boolean {
-  return policy.interruption.enabled && reply?.protected !== true
-}
-
-function nextTurnId(context: ConversationContext): string {
-  return context.said.typedTurnId ?? `turn-${context.turns + 1}`
-}
-
-/** A typed turn is complete as it stands; so is a final of a source that sends no voice activity. */
-function endsAtOnce({ said, voice, policy }: ConversationContext): boolean {
-  if (said.typedTurnId !== null) return true
-  const { noVadDelayMs, asksDetector, threshold } = policy.endpointing
-  const isPredicted = asksDetector ? said.endOfTurn !== null && said.endOfTurn >= threshold : true
-  return voice === null && isComplete(said) && noVadDelayMs === 0 && isPredicted
-}
-
-function maySpeculate({ said, policy }: ConversationContext): boolean {
-  return policy.speculation.enabled && said.speculations < policy.speculation.maxAttempts
-}
-
-function matchesSpeculation({ said, speculation }: ConversationContext): boolean {
-  return speculation !== null && foldWords(speculation.text) === foldWords(turnText(said))
 }
 
 function idsOf({ conversationId, reply }: ConversationContext) {

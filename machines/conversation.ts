@@ -1,10 +1,11 @@
 /** One conversation: whose turn it is, what is due, and who may be interrupted. Pure; the runtime provides the world. */
 import { and, raise } from 'xstate'
 import { defaultPolicy, type ConversationPolicy } from './conversation-policy.ts'
-import { brokenChild, conversation, momentIn, type ConversationInput } from './conversation-setup.ts'
+import { momentIn, type ConversationInput } from './conversation-context.ts'
+import { brokenChild, conversation } from './conversation-setup.ts'
 import { noWords } from './caller-words.ts'
 
-export type { ConversationContext, ConversationInput } from './conversation-setup.ts'
+export type { ConversationContext, ConversationInput } from './conversation-context.ts'
 
 export const conversationMachine = conversation.createMachine({
   id: 'conversation',
