@@ -8,7 +8,8 @@ const words = (list: string): ReadonlySet<string> => new Set(list.trim().split(/
 /** A name or an explanation follows: never an end. */
 const beforeMore = words(`
   mr mrs ms mx dr drs prof messrs mme mlle mgr rev hon gen col capt cmdr lt sgt maj gov sen rep pres supt fr st ste
-  vs cf viz approx ca bzw bspw ggf sog inkl exkl evtl hr hrn frl vgl abb
+  vs cf viz approx ca bzw bspw ggf sog inkl exkl evtl hr hrn frl vgl abb geb gest zzgl str
+  np tzn tj tzw inż mgr ks
   sra srta dra dña ud uds sres ej av avda pza
   sig dott ing avv
   dhr mevr bijv
@@ -24,7 +25,7 @@ const beforeNumber = words(`
 /** May end a sentence or not: the next word has to tell. */
 const either = words(`
   etc inc ltd co corp jr sr bros llc plc dept est ave blvd rd mt ft univ assn mfg
-  a.m p.m u.s u.k u.n e.u u.s.a d.c ph.d m.d b.a m.a b.c a.d usw u.s.w tel std gmbh al
+  a.m p.m u.s u.k u.n e.u u.s.a d.c ph.d m.d b.a m.a b.c a.d usw u.s.w mio mrd tel std gmbh al
   cía ee.uu vd др т.д т.п пр руб тыс млн млрд г см`)
 
 /** Words that begin sentences far more often than they follow an abbreviation or an initial. */

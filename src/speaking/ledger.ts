@@ -49,6 +49,7 @@ interface Entry {
 export function createLedger(charMs: CharMs): Ledger {
   const waiting = new Map<number, LedgerSegment>()
   const entries = new Map<number, Entry>()
+  const unfinished = new Set<Entry>()
   let pausedAtMs: Milliseconds | null = null
   let waitingMs = 0
 
@@ -80,13 +81,15 @@ export function createLedger(charMs: CharMs): Ledger {
       const known = waiting.get(segment.index)
       if (known !== undefined) waitingMs -= lengthMs(known)
       waiting.delete(segment.index)
-      entries.set(segment.index, {
+      const entry: Entry = {
         segment,
         expectedMs: lengthMs(segment),
         chars: 0,
         isFinished: false,
         soundAtMs: null,
-      })
+      }
+      entries.set(segment.index, entry)
+      unfinished.add(entry)
     },
     acknowledged(index, playback, nowMs) {
       const entry = entries.get(index)
@@ -104,6 +107,7 @@ export function createLedger(charMs: CharMs): Ledger {
         }
         case 'finished':
           entry.isFinished = true
+          unfinished.delete(entry)
           entry.chars = entry.segment.text.length
       }
     },
@@ -112,7 +116,7 @@ export function createLedger(charMs: CharMs): Ledger {
     },
     resumed(nowMs) {
       if (pausedAtMs === null) return
-      for (const entry of entries.values()) {
+      for (const entry of unfinished) {
         if (entry.soundAtMs !== null) entry.soundAtMs += Math.max(0, nowMs - Math.max(pausedAtMs, entry.soundAtMs))
       }
       pausedAtMs = null
@@ -128,10 +132,10 @@ export function createLedger(charMs: CharMs): Ledger {
     },
     isAnythingHeard: () =>
       [...entries.values()].some((entry) => isHandedFully(entry) || heardSource(entry.segment, entry.chars) !== ''),
-    isEverythingHeard: () => entries.size > 0 && [...entries.values()].every((entry) => entry.isFinished),
+    isEverythingHeard: () => entries.size > 0 && unfinished.size === 0,
     unspokenMs(nowMs) {
       let unspoken = Math.max(0, waitingMs)
-      for (const entry of entries.values()) unspoken += remainingMs(entry, nowMs)
+      for (const entry of unfinished) unspoken += remainingMs(entry, nowMs)
       return unspoken
     },
   }

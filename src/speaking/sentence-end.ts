@@ -140,6 +140,8 @@ function judgeFullStop(
     if (word.length < 3 && ordinalLanguages.test(language)) return judgeByNextWord()
     return 'end'
   }
+  // `-3.5°C.` is no initial.
+  if (word.length === 1 && /[^\s\p{P}*_~`]/u.test(text[at - 2] ?? ' ')) return 'end'
   switch (abbreviationOf(word)) {
     case 'none':
       return 'end'
