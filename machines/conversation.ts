@@ -7,6 +7,9 @@ import { noWords } from './caller-words.ts'
 
 export type { ConversationContext, ConversationInput } from './conversation-context.ts'
 
+/** Actions and guards are told what the event tells. */
+const told = <Event>({ event }: { event: Event }): Event => event
+
 export const conversationMachine = conversation.createMachine({
   id: 'conversation',
   options: { maxIterations: 200 },
@@ -27,15 +30,15 @@ export const conversationMachine = conversation.createMachine({
   on: {
     SYSTEM_STOPPED: { target: '.stopped', actions: { type: 'tellInterrupted', params: { reason: 'stopped' } } },
     AMBIENT_SPEECH_DETECTED: [
-      { guard: { type: 'isBlank', params: ({ event }) => event } },
+      { guard: { type: 'isBlank', params: told } },
       {
-        guard: { type: 'isAddressed', params: ({ event }) => event },
+        guard: { type: 'isAddressed', params: told },
         actions: raise(({ event }) => ({ ...event, type: 'SPEECH_DETECTED' as const })),
       },
-      { actions: { type: 'tellAmbientIgnored', params: ({ event }) => event } },
+      { actions: { type: 'tellAmbientIgnored', params: told } },
     ],
-    ANNOUNCEMENT_MADE: { actions: { type: 'noteAnnouncement', params: ({ event }) => event } },
-    SPEECH_ENDED: { actions: { type: 'noteVoiceEnded', params: ({ event }) => event } },
+    ANNOUNCEMENT_MADE: { actions: { type: 'noteAnnouncement', params: told } },
+    SPEECH_ENDED: { actions: { type: 'noteVoiceEnded', params: told } },
     // A child that breaks in an unforeseen way must not take the conversation along.
     'xstate.error.actor.*': [
       {
@@ -58,16 +61,16 @@ export const conversationMachine = conversation.createMachine({
         actions: ['beginAnnouncement', 'startReply', 'tellGenerating'],
       },
       on: {
-        SPEECH_STARTED: { target: 'detecting', actions: { type: 'noteVoiceStarted', params: ({ event }) => event } },
+        SPEECH_STARTED: { target: 'detecting', actions: { type: 'noteVoiceStarted', params: told } },
         SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: ({ event }) => event } },
-          { target: 'detecting', actions: { type: 'notePartial', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfPartial', params: told } },
+          { target: 'detecting', actions: { type: 'notePartial', params: told } },
         ],
         SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: ({ event }) => event } },
-          { target: 'detecting', actions: { type: 'noteFinal', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfFinal', params: told } },
+          { target: 'detecting', actions: { type: 'noteFinal', params: told } },
         ],
-        CALLER_TYPED: { target: 'detecting', actions: { type: 'noteTyped', params: ({ event }) => event } },
+        CALLER_TYPED: { target: 'detecting', actions: { type: 'noteTyped', params: told } },
       },
     },
 
@@ -83,21 +86,21 @@ export const conversationMachine = conversation.createMachine({
           description: 'Endpointing: deciding that the caller has finished.',
           initial: 'hearing',
           on: {
-            SPEECH_STARTED: { target: '.hearing', actions: { type: 'noteVoiceStarted', params: ({ event }) => event } },
+            SPEECH_STARTED: { target: '.hearing', actions: { type: 'noteVoiceStarted', params: told } },
             SPEECH_PARTIAL: [
-              { guard: { type: 'isEchoOfPartial', params: ({ event }) => event } },
-              { target: '.hearing', actions: { type: 'notePartial', params: ({ event }) => event } },
+              { guard: { type: 'isEchoOfPartial', params: told } },
+              { target: '.hearing', actions: { type: 'notePartial', params: told } },
             ],
             SPEECH_DETECTED: [
-              { guard: { type: 'isEchoOfFinal', params: ({ event }) => event } },
-              { target: '.hearing', actions: { type: 'noteFinal', params: ({ event }) => event } },
+              { guard: { type: 'isEchoOfFinal', params: told } },
+              { target: '.hearing', actions: { type: 'noteFinal', params: told } },
             ],
             SPEECH_ENDED: {
               guard: 'isVoiceOpen',
               target: '.hearing',
-              actions: { type: 'noteVoiceEnded', params: ({ event }) => event },
+              actions: { type: 'noteVoiceEnded', params: told },
             },
-            CALLER_TYPED: { target: '.over', actions: { type: 'noteTyped', params: ({ event }) => event } },
+            CALLER_TYPED: { target: '.over', actions: { type: 'noteTyped', params: told } },
             REPLY_UNWANTED: { target: '#conversation.idle', actions: 'forgetTurn' },
           },
           states: {
@@ -109,13 +112,7 @@ export const conversationMachine = conversation.createMachine({
                 { guard: and(['isVoiceOver', 'asksDetector']), target: 'judging' },
                 { guard: 'isVoiceOver', target: 'waiting' },
               ],
-              after: {
-                maxOpenMs: {
-                  target: 'hearing',
-                  reenter: true,
-                  actions: 'assumeVoiceEnded',
-                },
-              },
+              after: { maxOpenMs: { target: 'hearing', reenter: true, actions: 'assumeVoiceEnded' } },
             },
             judging: {
               description: 'The detector is asked whether these words sound finished.',
@@ -124,12 +121,7 @@ export const conversationMachine = conversation.createMachine({
                 id: 'detector',
                 input: ({ context }) => ({ text: [...context.said.finals].join(' ') }),
               },
-              on: {
-                ENDPOINT_PREDICTED: {
-                  target: 'hearing',
-                  actions: { type: 'notePrediction', params: ({ event }) => event },
-                },
-              },
+              on: { ENDPOINT_PREDICTED: { target: 'hearing', actions: { type: 'notePrediction', params: told } } },
             },
             waiting: {
               description: 'Nobody speaks; the turn is over when the delay has passed.',
@@ -186,19 +178,19 @@ export const conversationMachine = conversation.createMachine({
               always: { guard: 'isSpeculationStale', target: 'none', actions: 'dropSpeculation' },
               on: {
                 REPLY_SEGMENT: {
-                  guard: { type: 'isFromSpeculation', params: ({ event }) => event },
-                  actions: { type: 'keepSpeculated', params: ({ event }) => event },
+                  guard: { type: 'isFromSpeculation', params: told },
+                  actions: { type: 'keepSpeculated', params: told },
                 },
                 REPLY_RESTARTED: {
-                  guard: { type: 'isFromSpeculation', params: ({ event }) => event },
-                  actions: { type: 'voidSpeculated', params: ({ event }) => event },
+                  guard: { type: 'isFromSpeculation', params: told },
+                  actions: { type: 'voidSpeculated', params: told },
                 },
                 REPLY_ENDED: {
-                  guard: { type: 'isFromSpeculation', params: ({ event }) => event },
-                  actions: { type: 'noteSpeculatedTextOver', params: ({ event }) => event },
+                  guard: { type: 'isFromSpeculation', params: told },
+                  actions: { type: 'noteSpeculatedTextOver', params: told },
                 },
                 REPLY_FAILED: {
-                  guard: { type: 'isFromSpeculation', params: ({ event }) => event },
+                  guard: { type: 'isFromSpeculation', params: told },
                   target: 'failed',
                   actions: 'dropSpeculation',
                 },
@@ -220,48 +212,48 @@ export const conversationMachine = conversation.createMachine({
       exit: { type: 'leave', params: { from: 'generating' } },
       initial: 'flowing',
       on: {
-        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: ({ event }) => event } },
+        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: told } },
         SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfPartial', params: told } },
           {
-            guard: { type: 'isBackchannel', params: ({ event }) => event },
+            guard: { type: 'isBackchannel', params: told },
             target: '.flowing',
             actions: ['tolerateVoice', 'tellBackchannel'],
           },
           {
-            guard: { type: 'interrupts', params: ({ event }) => event },
+            guard: { type: 'interrupts', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'notePartial', params: ({ event }) => event },
+              { type: 'notePartial', params: told },
             ],
           },
-          { actions: { type: 'notePartial', params: ({ event }) => event } },
+          { actions: { type: 'notePartial', params: told } },
         ],
         SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfFinal', params: told } },
           {
-            guard: { type: 'isBackchannel', params: ({ event }) => event },
+            guard: { type: 'isBackchannel', params: told },
             target: '.flowing',
             actions: ['tolerateVoice', 'tellBackchannel'],
           },
           {
-            guard: { type: 'stops', params: ({ event }) => event },
+            guard: { type: 'stops', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'noteFinal', params: ({ event }) => event },
+              { type: 'noteFinal', params: told },
             ],
           },
           {
-            guard: { type: 'interrupts', params: ({ event }) => event },
+            guard: { type: 'interrupts', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteFinal', params: ({ event }) => event },
+              { type: 'noteFinal', params: told },
             ],
           },
-          { actions: { type: 'noteFinal', params: ({ event }) => event } },
+          { actions: { type: 'noteFinal', params: told } },
         ],
         CALLER_TYPED: [
           {
@@ -269,10 +261,10 @@ export const conversationMachine = conversation.createMachine({
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteTyped', params: ({ event }) => event },
+              { type: 'noteTyped', params: told },
             ],
           },
-          { actions: { type: 'noteTyped', params: ({ event }) => event } },
+          { actions: { type: 'noteTyped', params: told } },
         ],
         REPLY_UNWANTED: {
           target: 'idle',
@@ -282,25 +274,25 @@ export const conversationMachine = conversation.createMachine({
           ],
         },
         REPLY_DELAYED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'tellDelayed', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'tellDelayed', params: told },
         },
         REPLY_SEGMENT: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'keepSegment', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'keepSegment', params: told },
         },
         REPLY_RESTARTED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'voidSegments', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'voidSegments', params: told },
         },
         REPLY_ENDED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: [{ type: 'noteTextOver', params: ({ event }) => event }, 'tellGenerated'],
+          guard: { type: 'isFromReply', params: told },
+          actions: [{ type: 'noteTextOver', params: told }, 'tellGenerated'],
         },
         REPLY_FAILED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
           target: 'error',
-          actions: { type: 'tellFailed', params: ({ event }) => event },
+          actions: { type: 'tellFailed', params: told },
         },
       },
       states: {
@@ -355,40 +347,40 @@ export const conversationMachine = conversation.createMachine({
       },
       initial: 'streaming',
       on: {
-        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: ({ event }) => event } },
+        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: told } },
         SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: ({ event }) => event } },
-          { guard: { type: 'isBackchannel', params: ({ event }) => event }, actions: 'tellBackchannel' },
+          { guard: { type: 'isEchoOfPartial', params: told } },
+          { guard: { type: 'isBackchannel', params: told }, actions: 'tellBackchannel' },
           {
-            guard: { type: 'interrupts', params: ({ event }) => event },
+            guard: { type: 'interrupts', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'notePartial', params: ({ event }) => event },
+              { type: 'notePartial', params: told },
             ],
           },
-          { actions: { type: 'notePartial', params: ({ event }) => event } },
+          { actions: { type: 'notePartial', params: told } },
         ],
         SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: ({ event }) => event } },
-          { guard: { type: 'isBackchannel', params: ({ event }) => event }, actions: 'tellBackchannel' },
+          { guard: { type: 'isEchoOfFinal', params: told } },
+          { guard: { type: 'isBackchannel', params: told }, actions: 'tellBackchannel' },
           {
-            guard: { type: 'stops', params: ({ event }) => event },
+            guard: { type: 'stops', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'noteFinal', params: ({ event }) => event },
+              { type: 'noteFinal', params: told },
             ],
           },
           {
-            guard: { type: 'interrupts', params: ({ event }) => event },
+            guard: { type: 'interrupts', params: told },
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteFinal', params: ({ event }) => event },
+              { type: 'noteFinal', params: told },
             ],
           },
-          { actions: { type: 'noteFinal', params: ({ event }) => event } },
+          { actions: { type: 'noteFinal', params: told } },
         ],
         CALLER_TYPED: [
           {
@@ -396,10 +388,10 @@ export const conversationMachine = conversation.createMachine({
             target: 'detecting',
             actions: [
               { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteTyped', params: ({ event }) => event },
+              { type: 'noteTyped', params: told },
             ],
           },
-          { actions: { type: 'noteTyped', params: ({ event }) => event } },
+          { actions: { type: 'noteTyped', params: told } },
         ],
         REPLY_UNWANTED: {
           target: 'idle',
@@ -409,26 +401,26 @@ export const conversationMachine = conversation.createMachine({
           ],
         },
         REPLY_DELAYED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'tellDelayed', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'tellDelayed', params: told },
         },
         REPLY_SEGMENT: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'forwardSegment', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'forwardSegment', params: told },
         },
         REPLY_ENDED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: [{ type: 'noteTextOver', params: ({ event }) => event }, 'tellGenerated'],
+          guard: { type: 'isFromReply', params: told },
+          actions: [{ type: 'noteTextOver', params: told }, 'tellGenerated'],
         },
         // What the sink has is played out before the turn fails.
         REPLY_FAILED: {
-          guard: { type: 'isFromReply', params: ({ event }) => event },
-          actions: { type: 'noteFailure', params: ({ event }) => event },
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'noteFailure', params: told },
         },
-        PLAYBACK_HANDED: { actions: { type: 'tellSegment', params: ({ event }) => event } },
+        PLAYBACK_HANDED: { actions: { type: 'tellSegment', params: told } },
         PLAYBACK_FINISHED: { actions: 'notePlayed' },
         PLAYBACK_PAUSED: { target: '.paused' },
-        PLAYBACK_FAILED: { target: 'error', actions: { type: 'tellFailed', params: ({ event }) => event } },
+        PLAYBACK_FAILED: { target: 'error', actions: { type: 'tellFailed', params: told } },
       },
       states: {
         streaming: {
@@ -486,12 +478,12 @@ export const conversationMachine = conversation.createMachine({
           initial: 'voiced',
           on: {
             SPEECH_PARTIAL: {
-              guard: { type: 'isBackchannel', params: ({ event }) => event },
+              guard: { type: 'isBackchannel', params: told },
               target: 'streaming',
               actions: ['wantResumption', 'tolerateVoice', 'tellBackchannel'],
             },
             SPEECH_DETECTED: {
-              guard: { type: 'isBackchannel', params: ({ event }) => event },
+              guard: { type: 'isBackchannel', params: told },
               target: 'streaming',
               actions: ['wantResumption', 'tolerateVoice', 'tellBackchannel'],
             },
@@ -500,9 +492,7 @@ export const conversationMachine = conversation.createMachine({
             voiced: {
               description: 'Voice activity is open.',
               always: { guard: 'isVoiceOver', target: 'settling' },
-              after: {
-                maxOpenMs: { target: 'settling', actions: 'assumeVoiceEnded' },
-              },
+              after: { maxOpenMs: { target: 'settling', actions: 'assumeVoiceEnded' } },
             },
             settling: {
               description: 'The sound is over; should no transcript come, the sink resumes where it paused.',
@@ -527,16 +517,16 @@ export const conversationMachine = conversation.createMachine({
       exit: { type: 'leave', params: { from: 'error' } },
       always: { guard: 'isTurnOpen', target: 'detecting' },
       on: {
-        SPEECH_STARTED: { target: 'detecting', actions: { type: 'noteVoiceStarted', params: ({ event }) => event } },
+        SPEECH_STARTED: { target: 'detecting', actions: { type: 'noteVoiceStarted', params: told } },
         SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: ({ event }) => event } },
-          { target: 'detecting', actions: { type: 'notePartial', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfPartial', params: told } },
+          { target: 'detecting', actions: { type: 'notePartial', params: told } },
         ],
         SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: ({ event }) => event } },
-          { target: 'detecting', actions: { type: 'noteFinal', params: ({ event }) => event } },
+          { guard: { type: 'isEchoOfFinal', params: told } },
+          { target: 'detecting', actions: { type: 'noteFinal', params: told } },
         ],
-        CALLER_TYPED: { target: 'detecting', actions: { type: 'noteTyped', params: ({ event }) => event } },
+        CALLER_TYPED: { target: 'detecting', actions: { type: 'noteTyped', params: told } },
       },
       after: { errorResetMs: 'idle' },
     },
