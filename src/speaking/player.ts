@@ -179,6 +179,7 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
   return {
     play(segment) {
       if (isStopped) return
+      ledger.cut(segment)
       queue.push(segment)
       next()
     },

@@ -99,6 +99,14 @@ describe('the player', () => {
     player.stop()
   })
 
+  it('a segment that waits for the sink counts as unspoken', () => {
+    const { player, ledger, clock } = play(handSink())
+    player.play(segment(0, 'x'.repeat(10)))
+    player.play(segment(1, 'x'.repeat(20)))
+    expect(ledger.unspokenMs(clock.now())).toBe(30 * settings.segments.charMs.latin)
+    player.stop()
+  })
+
   it('without a sink a segment counts as heard when it is handed over', () => {
     const { player, told, ledger, clock } = play(null)
     player.play(segment(0))
