@@ -30,6 +30,13 @@ export async function openEmbedded(settings: Settings, terminal: Terminal, signa
     modelName: model.name,
     ...(contextTokens === undefined ? {} : { contextTokens }),
   })
+  try {
+    // ahead of the first turn, whose time-outs are those of a conversation
+    await backend.load(signal)
+  } catch (error) {
+    await backend.close()
+    throw error
+  }
   return { backend, modelName: model.name }
 }
 

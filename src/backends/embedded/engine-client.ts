@@ -132,7 +132,9 @@ export class EngineClient {
 
   /** Ends the process; it has no state worth saving. */
   async end(): Promise<void> {
-    if (this.alive) this.#child.kill('SIGKILL')
+    // Somebody waits for the exit, so it must keep the event loop alive.
+    if (this.alive) this.#hold(1)
+    this.#child.kill('SIGKILL')
     await this.exited
   }
 
