@@ -151,6 +151,10 @@ describe('what time forces', () => {
     expect(forced('It costs about 1,000,000 dollars', () => 0)).toEqual(['It costs about 1,000,000 dollars'])
   })
 
+  it('nothing is cut off that leaves only what cannot be said', () => {
+    expect(forced('Well done my friend, 🎉 🎊', () => 0)).toEqual(['Well done my friend, 🎉 🎊'])
+  })
+
   it('words are counted in languages without spaces', () => {
     const segmenter = createSegmenter({ language: 'zh', segments, unspokenMs: () => 0 })
     const cuts = Array.from('我们明天早上要去北京大学图书馆看书学习中文').flatMap((delta) => segmenter.push(delta))
