@@ -22,12 +22,12 @@ export interface ProbeRun {
 }
 
 const lookBytes = 1_048_576
-const versionShape = z.looseObject({ version: z.string(), error: z.undefined() })
+const versionShape = z.looseObject({ version: z.string(), error: z.undefined().optional() })
 const tagsShape = z.looseObject({
   models: z.array(z.looseObject({ name: z.string() })).nullable(),
   // some llama.cpp builds list their models here too, in OpenAI's form
-  object: z.undefined(),
-  data: z.undefined(),
+  object: z.undefined().optional(),
+  data: z.undefined().optional(),
 })
 const modelsShape = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })).nullable() })
 
