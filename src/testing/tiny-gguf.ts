@@ -9,6 +9,8 @@ export interface TinyGgufOptions {
   /** Longest window it claims to be trained for. Default 2048. */
   contextTokens?: number
   seed?: number
+  /** What it claims to be built like. Anything but `llama` makes a file that no engine can load. */
+  architecture?: string
 }
 
 const width = 64
@@ -26,7 +28,7 @@ const template =
  * tokens: the real engine runs it at over a thousand tokens a second, so that tests need no download.
  */
 export async function writeTinyGguf(path: string, options: TinyGgufOptions = {}): Promise<void> {
-  const { says = 'noise', contextTokens = 2_048, seed = 1 } = options
+  const { says = 'noise', contextTokens = 2_048, seed = 1, architecture = 'llama' } = options
   const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`)
   const pieces = printable.map((character) => (character === ' ' ? '▁' : character))
   const tokens = [...control, ...bytes, ...pieces]
@@ -54,7 +56,7 @@ export async function writeTinyGguf(path: string, options: TinyGgufOptions = {})
     add('ffn_down', [hidden, width], matrix(width, hidden, quiet))
   }
   const metadata: [string, Value][] = [
-    ['general.architecture', text('llama')],
+    ['general.architecture', text(architecture)],
     ['general.name', text(`tiny ${says}`)],
     ['llama.context_length', u32(contextTokens)],
     ['llama.embedding_length', u32(width)],

@@ -115,7 +115,7 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
     async stream(request, on, signal): Promise<BackendEnd> {
       check(request.model)
       const asked = toEngineRequest(request)
-      const wasLoaded = loaded
+      const wasLoaded = loaded && client?.alive === true
       on({ type: 'connected' })
       const { current, opened } = await ready(signal)
       const report = (about: EngineReport): void => {

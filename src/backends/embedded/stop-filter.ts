@@ -19,8 +19,8 @@ export class StopFilter {
   push(text: string): string {
     if (this.#stopped) return ''
     const all = this.#held + text
-    const cut = Math.min(...this.#stops.map((stop) => all.indexOf(stop)).filter((at) => at >= 0))
-    if (Number.isFinite(cut)) {
+    const cut = firstStop(all, this.#stops)
+    if (cut !== undefined) {
       this.#stopped = true
       this.#held = ''
       return all.slice(0, cut)
@@ -36,6 +36,18 @@ export class StopFilter {
     this.#held = ''
     return rest
   }
+}
+
+/** Where the stop begins that is complete first: the one that text coming letter by letter would meet. */
+function firstStop(text: string, stops: readonly string[]): number | undefined {
+  let first: { at: number; end: number } | undefined
+  for (const stop of stops) {
+    const at = text.indexOf(stop)
+    const end = at + stop.length
+    if (at < 0 || (first !== undefined && (end > first.end || (end === first.end && at > first.at)))) continue
+    first = { at, end }
+  }
+  return first?.at
 }
 
 /** Length of the longest end of `text` that begins `stop`. */
