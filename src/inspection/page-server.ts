@@ -94,8 +94,8 @@ function hostsAt(port: number): ReadonlySet<string> {
 
 /** Nothing from elsewhere, nothing inline, no frame around us. */
 function safeHeaders(port: number): Record<string, string> {
-  // 'self' does not cover ws: in every browser.
-  const sockets = ['127.0.0.1', '[::1]', 'localhost'].map((name) => `ws://${name}:${port}`).join(' ')
+  // 'self' does not cover ws: in every browser, and the policy has no words for an IPv6 address.
+  const sockets = ['127.0.0.1', 'localhost'].map((name) => `ws://${name}:${port}`).join(' ')
   return {
     'content-security-policy': [
       "default-src 'none'",
