@@ -74,7 +74,10 @@ export function createBackendConnection(options: BackendConnectionOptions): Back
       throw new LlmError('config', { message })
     }
     if (apiType !== 'auto') return { dialect: apiType, backend: openBackend(apiType, server) }
-    const detected = await detectDialect({ ...server, clock, lookMs: ms, except }, signal)
+    const excepted = except
+    // whatever comes of this look, the one after it is free again to find what it finds
+    except = []
+    const detected = await detectDialect({ ...server, clock, lookMs: ms, except: excepted }, signal)
     return { ...detected, backend: openBackend(detected.dialect, server) }
   }
 
@@ -103,7 +106,7 @@ export function createBackendConnection(options: BackendConnectionOptions): Back
     connect: async (signal) => (await find(signal)).backend,
     forget() {
       // a dialect that its probe finds and its path denies would be found again for ever
-      if (known !== undefined) except = except.includes(known.dialect) ? [] : [...except, known.dialect]
+      if (known !== undefined) except = [known.dialect]
       known = undefined
     },
     async info(signal) {
