@@ -1,3 +1,4 @@
+import { createNoRepeat } from './no-repeat.ts'
 import type { CutSegment, Segmenter } from './types.ts'
 
 /** What one attempt has said: its text within the limit, and the segments it makes. */
@@ -21,6 +22,7 @@ export function createReplyText(options: {
 }): ReplyText {
   const { segmenter, after } = options
   const room = Math.max(0, options.limitChars - after.text.length)
+  const fresh = createNoRepeat(after.text)
   let own = ''
   let kept: string | undefined
   let said = ''
@@ -40,15 +42,18 @@ export function createReplyText(options: {
     return placed
   }
 
+  function take(text: string): CutSegment[] {
+    if (text === '') return []
+    const left = room - own.length
+    const taken = text.length <= left ? text : wholeCharacters(text.slice(0, left))
+    own += taken
+    return segmenter.push(taken)
+  }
+
   return {
-    push(text) {
-      const left = room - own.length
-      const taken = text.length <= left ? text : wholeCharacters(text.slice(0, left))
-      own += taken
-      return keep(segmenter.push(taken))
-    },
+    push: (text) => keep(take(fresh.push(text))),
     end({ cut }) {
-      const last = segmenter.end()
+      const last = [...take(fresh.end()), ...segmenter.end()]
       if (!cut) return keep(last)
       // Half a sentence at the end of a reply that was cut by a limit is worse than none, unless it is all there is.
       const finished = last.filter((segment, index) => index < last.length - 1 || endsSentence(segment.source))

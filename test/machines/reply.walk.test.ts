@@ -1,7 +1,6 @@
 import { initialTransition, transition, type SnapshotFrom } from 'xstate'
 import { expect, test } from 'vitest'
 import { replyMachine, type ReplyEvent } from '../../machines/reply.ts'
-import type { ReplyInput } from '../../machines/vocabulary.ts'
 import * as said from '../support/reply-events.ts'
 
 /*

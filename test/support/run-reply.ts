@@ -2,6 +2,7 @@ import { createActor, setup } from 'xstate'
 import { Config, type ConfigInput } from '../../src/config/config.ts'
 import type { Backend } from '../../src/backends/contract.ts'
 import { createGeneration, type GenerationOptions, type ReplyMark, type Segmenter } from '../../src/generation/index.ts'
+import type { ReplyLogic } from '../../machines/reply-logic.ts'
 import type { Delta, ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
 import type { SettlingClock } from './settling-clock.ts'
 
@@ -45,19 +46,32 @@ export function replies(
   }
   const history: { role: 'user' | 'assistant'; content: string }[] = []
 
+  const listeners = new Map<string, { delta(delta: Delta): void; mark(mark: ReplyMark): void }>()
+  const logics = new Map<string, ReplyLogic>()
+
+  /** One logic for each conversation, as the runtime has it. */
+  function logicOf(id: string): ReplyLogic {
+    const logic =
+      logics.get(id) ??
+      generation.replyLogic({
+        id,
+        messages: ({ text }) => [...history, { role: 'user', content: text }],
+        onDelta: (delta) => listeners.get(delta.replyId)?.delta(delta),
+        onMark: (mark) => listeners.get(mark.replyId)?.mark(mark),
+        unspokenMs: () => 0,
+      })
+    logics.set(id, logic)
+    return logic
+  }
+
   /** Spawns a reply as a conversation does. */
   function start(input: Partial<ReplyInput> & { conversation?: string } = {}) {
     const reports: ReplyReport[] = []
     const deltas: Delta[] = []
     const marks: ReplyMark[] = []
     const told: ReplyInput = { replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hello', ...input }
-    const reply = generation.replyLogic({
-      id: input.conversation ?? 'c1',
-      messages: ({ text }) => [...history, { role: 'user', content: text }],
-      onDelta: (delta) => deltas.push(delta),
-      onMark: (mark) => marks.push(mark),
-      unspokenMs: () => 0,
-    })
+    listeners.set(told.replyId, { delta: (delta) => deltas.push(delta), mark: (mark) => marks.push(mark) })
+    const reply = logicOf(input.conversation ?? 'c1')
     const parent = setup({ types: { events: {} as ReplyReport | ReplyCommand }, actors: { reply } }).createMachine({
       invoke: { src: 'reply', id: 'reply', input: told },
       on: { '*': { actions: ({ event }) => 'replyId' in event && reports.push(event) } },
