@@ -1,6 +1,7 @@
 import { Subject } from 'rxjs'
+import type { InspectionEvent } from 'xstate'
 import type { Milliseconds, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
-import type { LlmServiceOptions } from '../runtime/options.ts'
+import type { EndpointDetector, LlmServiceOptions } from '../runtime/options.ts'
 import { createLlmService } from '../runtime/service.ts'
 import type { Scenario } from './scenario.ts'
 import { scriptedBackend, type ScriptedBackend } from './scripted-backend.ts'
@@ -27,16 +28,24 @@ export interface Performance {
   /** The top-level state at each moment that a check asks for. */
   states: ReadonlyMap<Milliseconds, string>
   final: string
+  /** Actors that still live below the conversation at the end of the run. */
+  children: readonly string[]
   endedAtMs: Milliseconds
   /** What was still scheduled at the end of the run, and when the conversation had stopped. */
   scheduled: { atTheEnd: number; onceStopped: number; onceClosed: number }
+}
+
+/** What a file cannot hold. */
+export interface Extras {
+  detector?: EndpointDetector
+  inspect?: (event: InspectionEvent) => void
 }
 
 /** A run ends here even where something is scheduled for ever. */
 const longestRunMs = 120_000
 
 /** Plays a scenario with the real service; only the clock, randomness, the backend and the sink are scripted. */
-export async function perform(scenario: Scenario): Promise<Performance> {
+export async function perform(scenario: Scenario, extras: Extras = {}): Promise<Performance> {
   const clock = virtualClock()
   const trace: TraceEntry[] = []
   const tell = (who: TraceEntry['who']) => (what: string, event?: ServiceEvent) => {
@@ -45,8 +54,11 @@ export async function perform(scenario: Scenario): Promise<Performance> {
   const backend = scriptedBackend({ ...scenario.backend, note: tell('backend') }, clock)
   const sink = scriptedSink({ ...scenario.sink, note: tell('sink') }, clock)
   const { defaultModel = scenario.backend?.models?.[0] ?? 'm1' } = scenario.options ?? {}
+  const { detector, inspect } = extras
   const options: LlmServiceOptions = {
     ...scenario.options,
+    ...(detector === undefined ? {} : { endpointing: { ...scenario.options?.endpointing, detector } }),
+    ...(inspect === undefined ? {} : { inspect }),
     defaultModel,
     clock,
     random: seededRandom(1),
@@ -94,6 +106,7 @@ export async function perform(scenario: Scenario): Promise<Performance> {
   await clock.runUntilIdle(Math.max(longestRunMs, scenario.untilMs ?? 0))
   scheduled.atTheEnd = left()
   const final = state()
+  const children = Object.keys(conversation.actor.getSnapshot().children)
   const endedAtMs = clock.now()
   const { history } = conversation
 
@@ -102,7 +115,7 @@ export async function perform(scenario: Scenario): Promise<Performance> {
   await clock.settle()
   scheduled.onceClosed = left()
   telling.unsubscribe()
-  return { trace, events, history, backend, sink, states, final, endedAtMs, scheduled }
+  return { trace, events, history, backend, sink, states, final, children, endedAtMs, scheduled }
 }
 
 function stateOf(value: string | object): string {
