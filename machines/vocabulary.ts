@@ -49,6 +49,18 @@ export interface Usage {
   replyTokens?: number
 }
 
+/** What the prompt of a reply cost: how much of it the server still knew, and what was dropped to make it fit. */
+export interface PromptMetrics {
+  estimatedTokens: number
+  contextTokens: number
+  /** Tokens that the server really read; where it tells how many it had cached. */
+  evaluatedTokens?: number
+  cachedTokens?: number
+  /** Part of the prompt that was cached, from 0 to 1. */
+  prefixHitRate?: number
+  evictedMessages: number
+}
+
 /** What was measured of one turn; only what the backend and the sink make knowable. */
 export interface Timings {
   queueMs?: Milliseconds
@@ -203,7 +215,13 @@ export type ResponseGenerating = InTurn & { type: 'RESPONSE_GENERATING'; replyId
 export type ResponseDelayed = InTurn & { type: 'RESPONSE_DELAYED'; reason: DelayReason }
 export type ResponseStarted = InTurn & { type: 'RESPONSE_STARTED'; replyId: string }
 export type ResponseSegment = InTurn & { type: 'RESPONSE_SEGMENT' } & Segment
-export type ResponseGenerated = InTurn & { type: 'RESPONSE_GENERATED'; replyId: string; timings: Timings } & ReplyEnd
+export type ResponseGenerated = InTurn & {
+  type: 'RESPONSE_GENERATED'
+  replyId: string
+  timings: Timings
+  /** Absent for what no model was asked for. */
+  prompt?: PromptMetrics
+} & ReplyEnd
 export type ResponseFinished = InTurn & { type: 'RESPONSE_FINISHED'; heard: string; timings: Timings }
 export type ResponseInterrupted = InTurn & {
   type: 'RESPONSE_INTERRUPTED'

@@ -2,7 +2,7 @@
 export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
 export type { Conversation, ConversationOptions, TurnOutcome } from './runtime/conversation.ts'
 export type { GenerateOptions, Reply, ReplyResult } from './runtime/single-reply.ts'
-export type { Collaborators, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
+export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
 export type { BackendInfo, ConnectionReport } from './runtime/backend-connection.ts'
 export type { Diagnosis } from './runtime/diagnose.ts'
 export {
@@ -35,6 +35,7 @@ export type {
   Delta,
   ErrorCode,
   Failure,
+  PromptMetrics,
   Segment,
   ServiceEvent,
   SpeechEvent,

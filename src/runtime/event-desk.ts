@@ -58,7 +58,7 @@ export function createEventDesk({
         return { ...fact, atMs }
       case 'RESPONSE_GENERATED':
         generated = { text: fact.text, model: fact.model, backend: fact.backend }
-        return { ...fact, atMs, timings: records.timings(fact.replyId) }
+        return { ...fact, atMs, timings: records.timings(fact.replyId), ...records.promptOf(fact.replyId) }
       case 'RESPONSE_FINISHED':
         return { ...fact, atMs, heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
       case 'RESPONSE_INTERRUPTED': {

@@ -3,6 +3,7 @@ import type { Clock } from '../../machines/vocabulary.ts'
 import type { Backend } from '../backends/contract.ts'
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
+import type { CacheStore, CountTokens } from '../generation/index.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { systemClock } from './clock.ts'
@@ -22,6 +23,12 @@ export interface Logger {
  */
 export type EndpointDetector = (turn: { text: string }, signal: AbortSignal) => Promise<{ endOfTurn: number }>
 
+/**
+ * What is true now: the time, who is at home. Written into the newest user message of a prompt and nowhere else, so that
+ * the prefix which the server has cached stays valid; it is not remembered.
+ */
+export type ContextFacts = () => string
+
 /** What a program brings along, beside configuration. */
 export interface Collaborators {
   bus?: EventBus
@@ -32,6 +39,10 @@ export interface Collaborators {
   sink?: (SpeechSink & SinkConfig) | SinkConfig
   /** Used instead of connecting to `baseUrl`: the embedded engine, or a scripted backend in a test. */
   backend?: Backend
+  /** Counts tokens exactly. Default: the engine's tokenizer where it has one, else an estimate that learns. */
+  countTokens?: CountTokens
+  /** Keeps replies for `cache.enabled`. Default: memory. */
+  cacheStore?: CacheStore
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
   logger?: Logger
   clock?: Clock
@@ -42,7 +53,8 @@ export interface Collaborators {
 type SinkConfig = NonNullable<ConfigInput['sink']>
 
 /** Configuration with the hooks and the sink that stand inside its sections. */
-export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient' | 'sink'> & {
+export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient' | 'context' | 'sink'> & {
+  context?: ConfigInput['context'] & { facts?: ContextFacts }
   endpointing?: ConfigInput['endpointing'] & { detector?: EndpointDetector }
   ambient?: Omit<NonNullable<ConfigInput['ambient']>, 'policy'> & {
     policy?: 'wake' | 'ignore' | 'context' | AmbientPolicy
@@ -56,6 +68,9 @@ export interface ServiceParts {
   settings: Settings
   detector: EndpointDetector | undefined
   ambientPolicy: AmbientPolicy | undefined
+  facts: ContextFacts | undefined
+  countTokens: CountTokens | undefined
+  cacheStore: CacheStore | undefined
   clock: Clock
   random: () => number
   bus: EventBus | undefined
@@ -67,13 +82,16 @@ export interface ServiceParts {
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, inspect, logger, clock, random, endpointing = {}, ambient = {}, ...config } = options
+  const { bus, sink, backend, countTokens, cacheStore, inspect, logger, clock, random, ...rest } = options
+  const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
+  const { facts, ...contextConfig } = context
   const { detector, ...endpointingConfig } = endpointing
   const { policy, ...ambientConfig } = ambient
   const speaks = isSpeechSink(sink)
   const settings = parseConfig({
     ...config,
     endpointing: endpointingConfig,
+    context: contextConfig,
     ambient: { ...ambientConfig, ...(typeof policy === 'string' ? { policy } : {}) },
     ...(speaks
       ? { sink: sink.stallMs === undefined ? {} : { stallMs: sink.stallMs } }
@@ -85,6 +103,9 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     settings,
     detector,
     ambientPolicy: typeof policy === 'function' ? policy : undefined,
+    facts: facts === undefined ? undefined : isolated(facts, logger),
+    countTokens,
+    cacheStore,
     clock: clock ?? systemClock,
     random: random ?? Math.random,
     bus,
@@ -97,6 +118,18 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
 
 function isSpeechSink(sink: LlmServiceOptions['sink']): sink is SpeechSink & SinkConfig {
   return sink !== undefined && 'play' in sink
+}
+
+/** A hook that throws costs the facts of one prompt, not the reply. */
+function isolated(facts: ContextFacts, logger: Logger | undefined): ContextFacts {
+  return () => {
+    try {
+      return facts()
+    } catch (error) {
+      logger?.warn({ error: String(error) }, 'context.facts threw; this prompt goes without')
+      return ''
+    }
+  }
 }
 
 /** An inspector that throws must never stop a mailbox (it does, if XState sees the error). */

@@ -1,5 +1,5 @@
 import { Subject, type Observable } from 'rxjs'
-import type { Clock, Delta, Timings } from '../../machines/vocabulary.ts'
+import type { Clock, Delta, PromptMetrics, Timings, Usage } from '../../machines/vocabulary.ts'
 import type { ReplyMark } from '../generation/types.ts'
 import type { Settings } from '../config/config.ts'
 import { createLedger, type Ledger } from '../speaking/ledger.ts'
@@ -10,6 +10,7 @@ export interface ReplyRecord {
   readonly replyId: string
   readonly ledger: Ledger
   readonly moments: TurnMoments
+  prompt?: PromptMetrics
 }
 
 /** The replies of one conversation that are not over: at most one, and a speculation. */
@@ -23,6 +24,8 @@ export interface ReplyRecords {
   /** Drops every record but those of the replies named. */
   keepOnly(replyIds: readonly (string | undefined)[]): void
   timings(replyId: string): Timings
+  /** What the prompt cost, where a model was asked. */
+  promptOf(replyId: string): { prompt?: PromptMetrics }
   readonly deltas: Observable<Delta>
   close(): void
 }
@@ -48,7 +51,7 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
     },
     onMark(mark) {
       const record = records.get(mark.replyId)
-      if (record) noteMark(record.moments, mark)
+      if (record) noteMark(record, mark)
     },
     keepOnly(replyIds) {
       for (const replyId of records.keys()) {
@@ -56,6 +59,10 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
       }
     },
     timings: (replyId) => timingsOf(records.get(replyId)?.moments ?? {}, clock),
+    promptOf(replyId) {
+      const prompt = records.get(replyId)?.prompt
+      return prompt === undefined ? {} : { prompt }
+    },
     deltas: deltas.asObservable(),
     close() {
       records.clear()
@@ -65,7 +72,8 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
 }
 
 /** Marks of a later attempt replace those of an earlier one. */
-function noteMark(moments: TurnMoments, mark: ReplyMark): void {
+function noteMark(record: ReplyRecord, mark: ReplyMark): void {
+  const { moments } = record
   switch (mark.type) {
     case 'queued':
       moments.queuedAtMs = mark.atMs
@@ -81,11 +89,25 @@ function noteMark(moments: TurnMoments, mark: ReplyMark): void {
       if (mark.promptMs !== undefined) moments.promptMs = mark.promptMs
       if (mark.replyMs !== undefined) moments.replyMs = mark.replyMs
       if (mark.usage.replyTokens !== undefined) moments.replyTokens = mark.usage.replyTokens
+      if (record.prompt) record.prompt = withUsage(record.prompt, mark.usage)
       break
+    case 'prompt': {
+      const { estimatedTokens, contextTokens, evictedMessages } = mark
+      record.prompt = { estimatedTokens, contextTokens, evictedMessages }
+      break
+    }
     case 'connected':
     case 'first-segment':
-    case 'prompt':
     case 'template-tokens':
       break
   }
+}
+
+/** Servers count a prompt with or without what they had cached (Ollama without before 0.30); never below zero. */
+function withUsage(prompt: PromptMetrics, { promptTokens, cachedPromptTokens }: Usage): PromptMetrics {
+  if (promptTokens === undefined) return prompt
+  if (cachedPromptTokens === undefined) return { ...prompt, evaluatedTokens: promptTokens }
+  const evaluatedTokens = Math.max(0, promptTokens - cachedPromptTokens)
+  const prefixHitRate = promptTokens === 0 ? 0 : Math.min(1, cachedPromptTokens / promptTokens)
+  return { ...prompt, evaluatedTokens, cachedTokens: cachedPromptTokens, prefixHitRate }
 }

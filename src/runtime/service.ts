@@ -72,6 +72,9 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     random,
     connect: (target, signal) => connections.to(target).connect(signal),
     forget: (target) => connections.to(target).forget(),
+    ...(parts.facts === undefined ? {} : { facts: parts.facts }),
+    ...(parts.countTokens === undefined ? {} : { countTokens: parts.countTokens }),
+    ...(parts.cacheStore === undefined ? {} : { cacheStore: parts.cacheStore }),
     createSegmenter: (unspokenMs) =>
       createSegmenter({ language: settings.language, segments: settings.segments, unspokenMs }),
     report: ({ code, message }) =>

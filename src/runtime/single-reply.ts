@@ -115,7 +115,7 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
       case 'REPLY_ENDED': {
         const { type: _type, ...facts } = report
         const timings = records.timings(replyId)
-        publish({ type: 'RESPONSE_GENERATED', ...told(), ...facts, timings })
+        publish({ type: 'RESPONSE_GENERATED', ...told(), ...facts, timings, ...records.promptOf(replyId) })
         publish({ type: 'RESPONSE_FINISHED', ...told(), heard: report.text, timings })
         end({ ok: true, ...facts, timings })
         break
