@@ -23,7 +23,7 @@ export const chat: Command = {
     if (once !== undefined && once.trim() === '') throw new UsageError('--once needs a text with at least one word')
     const settings = await readSettings(given, terminal)
     const asJson = given.switches.has('json')
-    return once === undefined ? converse(settings, terminal, { asJson }) : sayOnce(once, { terminal, asJson, settings })
+    return once === undefined ? converse(settings, terminal, asJson) : sayOnce(once, { terminal, asJson, settings })
   },
 }
 

@@ -1,121 +1,140 @@
 import { createInterface } from 'node:readline'
 import type { Settings } from '../config/config.ts'
-import type { Conversation } from '../index.ts'
+import { LlmError } from '../index.ts'
 import type { ExitCode } from './command.ts'
 import { openService, type OpenService } from './open-service.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { streamReply } from './stream-reply.ts'
-import { print, type Printer, type Terminal } from './terminal.ts'
+import { print, type Terminal } from './terminal.ts'
 
-const prompt = '> '
-const slashHelp = 'there are /model NAME, /state and /quit'
+const slashCommands = '/model NAME, /state and /quit'
+
+interface Talk {
+  settings: Settings
+  terminal: Terminal
+  asJson: boolean
+  leaving: AbortController
+  open: OpenService
+  /** Turns that have not ended. */
+  running: Set<Promise<void>>
+  /** A turn has failed. */
+  failed: boolean
+}
 
 /**
  * A conversation, line by line. At a terminal a line that comes while a reply is being made interrupts it, as speech
  * would; Ctrl-C interrupts the reply, and leaves where there is none. Through a pipe each line waits for the reply to
  * the one before. Resolves with 1 when a turn failed.
  */
-export async function converse(
-  settings: Settings,
-  terminal: Terminal,
-  { asJson }: { asJson: boolean },
-): Promise<ExitCode> {
+export async function converse(settings: Settings, terminal: Terminal, asJson: boolean): Promise<ExitCode> {
   const isInteractive = terminal.input.isTTY === true
-  const chatter: Printer = isInteractive ? terminal.output : terminal.errors
   const leaving = new AbortController()
-  let open: OpenService | undefined
-  let conversation: Conversation | undefined
-  let replying = 0
-  let result: ExitCode = 0
-  let model = settings.defaultModel
-
-  const stopListening = terminal.onInterrupt(() => onInterrupt())
   const lines = createInterface({ input: terminal.input, crlfDelay: Infinity })
-  // keeps what is piped in until it is asked for, also while the service is being opened
+  // begins to listen now: what is piped in while the service is being opened is kept
   const incoming = lines[Symbol.asyncIterator]()
-
-  function onInterrupt(): void {
-    if (replying > 0 && conversation !== undefined) return conversation.interrupt()
-    leaving.abort(new Error('stopped by Ctrl-C'))
+  let talk: Talk | undefined
+  const stopListening = terminal.onInterrupt(() => {
+    if (talk !== undefined && talk.running.size > 0) return talk.open.service.conversation().interrupt()
+    leaving.abort(new LlmError('config', { message: 'stopped by Ctrl-C' }))
     lines.close()
-    terminal.input.destroy()
-  }
-
-  const ready = () => {
-    if (isInteractive) terminal.output.write(prompt)
-  }
-
-  async function answer(text: string): Promise<void> {
-    if (conversation === undefined) return
-    replying += 1
-    try {
-      const printed = asJson ? undefined : streamReply(conversation.deltas, terminal.output)
-      const outcome = await conversation.ask(text)
-      printed?.end(outcome)
-      if (outcome.ending === 'failed') result = 1
-      reportOutcome(outcome, terminal, asJson)
-    } finally {
-      replying -= 1
-    }
-    if (replying === 0) ready()
-  }
-
-  async function change(name: string): Promise<void> {
-    if (name === '')
-      return print(chatter, `the model is ${model ?? 'the first one the server has'}; /model NAME changes it`)
-    await open?.close()
-    open = await openService(
-      { ...settings, defaultModel: name, fallback: { ...settings.fallback, models: [] } },
-      terminal,
-      leaving.signal,
-    )
-    conversation = open.service.conversation()
-    model = name
-    print(chatter, `now talking with ${name}; the conversation begins anew`)
-  }
-
-  function tellState(): void {
-    const value = conversation?.actor.getSnapshot().value
-    const turns = conversation?.history.length ?? 0
-    print(chatter, `${JSON.stringify(value)}, ${turns} turns so far, replies by ${open?.where ?? 'nobody'}`)
-  }
-
-  /** false: leave. */
-  async function obey(line: string): Promise<boolean> {
-    const [word = '', ...rest] = line.slice(1).split(/\s+/)
-    if (word === 'quit' || word === 'exit') return false
-    if (word === 'model') await change(rest.join(' '))
-    else if (word === 'state') tellState()
-    else print(chatter, `unknown command /${word}; ${slashHelp}`)
-    return true
-  }
-
+  })
   try {
-    open = await openService(settings, terminal, leaving.signal)
-    conversation = open.service.conversation()
-    if (isInteractive) print(chatter, `Talking with ${open.where}. /quit or Ctrl-C leaves; ${slashHelp}.`)
-    ready()
-    const running = new Set<Promise<void>>()
-    for (;;) {
-      const next = await incoming.next()
-      if (next.done === true || leaving.signal.aborted) break
-      const line = next.value.trim()
-      if (line.startsWith('/')) {
-        if (!(await obey(line))) break
-        ready()
-      } else if (line !== '') {
-        const answering = answer(line)
-        running.add(answering)
-        if (!isInteractive) await answering
-        else answering.finally(() => running.delete(answering)).catch(() => lines.close())
-      } else ready()
-    }
-    if (leaving.signal.aborted || isInteractive) conversation.interrupt()
-    await Promise.all(running)
-    return result
+    const open = await openService(settings, terminal, leaving.signal)
+    talk = { settings, terminal, asJson, leaving, open, running: new Set(), failed: false }
+    if (isInteractive) print(terminal.output, `Talking with ${open.where}. There are ${slashCommands}; Ctrl-C leaves.`)
+    await hearLines(incoming, talk, isInteractive)
+    return talk.failed ? 1 : 0
   } finally {
     stopListening()
     lines.close()
-    await open?.close()
+    await talk?.open.close()
   }
+}
+
+async function hearLines(incoming: AsyncIterator<string>, talk: Talk, isInteractive: boolean): Promise<void> {
+  const { running, terminal, leaving } = talk
+  const prompt = () => {
+    if (isInteractive && running.size === 0) terminal.output.write('> ')
+  }
+  for (;;) {
+    prompt()
+    const next = await incoming.next()
+    if (next.done === true || leaving.signal.aborted) break
+    const line = next.value.trim()
+    if (line.startsWith('/')) {
+      if (!(await obey(line, talk))) break
+    } else if (line !== '') {
+      const turn = takeTurn(line, talk)
+      running.add(turn)
+      const over = turn.finally(() => {
+        running.delete(turn)
+        prompt()
+      })
+      if (!isInteractive) await over
+    }
+  }
+  if (isInteractive) talk.open.service.conversation().interrupt()
+  await Promise.all(running)
+}
+
+/** One typed turn, to its end. Never rejects: a turn that fails is told, and the conversation goes on. */
+async function takeTurn(text: string, talk: Talk): Promise<void> {
+  const { terminal, asJson } = talk
+  const conversation = talk.open.service.conversation()
+  const printed = asJson ? undefined : streamReply(conversation.deltas, terminal.output)
+  try {
+    const outcome = await conversation.ask(text)
+    printed?.end(outcome)
+    reportOutcome(outcome, terminal, asJson)
+    if (outcome.ending === 'failed') talk.failed = true
+  } catch (error) {
+    tell(error, talk)
+  }
+}
+
+/** False: leave. */
+async function obey(line: string, talk: Talk): Promise<boolean> {
+  const [word = '', name = ''] = line.slice(1).split(/\s+/)
+  const { errors } = talk.terminal
+  switch (word) {
+    case 'quit':
+    case 'exit':
+      return false
+    case 'state':
+      print(errors, state(talk))
+      return true
+    case 'model':
+      if (name === '') print(errors, 'name the model: /model NAME')
+      else await changeModel(name, talk).catch((error: unknown) => tell(error, talk))
+      return true
+    default:
+      print(errors, `colloquy: unknown command /${word}; there are ${slashCommands}`)
+      return true
+  }
+}
+
+function state({ open }: Talk): string {
+  const { actor, history } = open.service.conversation()
+  return `${JSON.stringify(actor.getSnapshot().value)}, ${history.length} turns so far, with ${open.where}`
+}
+
+/** The conversation begins anew, since the settings of a service never change; the old one stays if that fails. */
+async function changeModel(name: string, talk: Talk): Promise<void> {
+  const settings = { ...talk.settings, defaultModel: name, fallback: { ...talk.settings.fallback, models: [] } }
+  const next = await openService(settings, talk.terminal, talk.leaving.signal)
+  const { models } = await next.service.initialize()
+  const names = models?.map((model) => model.name) ?? []
+  if (names.length > 0 && !names.some((known) => known === name || known.split(':')[0] === name)) {
+    await next.close()
+    throw new LlmError('model-missing', { message: `there is no model ${name}; there are ${names.join(', ')}` })
+  }
+  await talk.open.close()
+  talk.open = next
+  print(talk.terminal.errors, `Talking with ${name}; the conversation begins anew.`)
+}
+
+function tell(error: unknown, talk: Talk): void {
+  talk.failed = true
+  if (!(error instanceof LlmError)) throw error
+  print(talk.terminal.errors, `colloquy: ${error.message}`)
 }

@@ -1,5 +1,5 @@
 import type { Settings } from '../config/config.ts'
-import { createLlmService, type Backend, type LlmService } from '../index.ts'
+import { createLlmService, type Backend, type BackendInfo, type LlmService } from '../index.ts'
 import { openEmbedded } from './open-embedded.ts'
 import { print, type Terminal } from './terminal.ts'
 
@@ -18,9 +18,9 @@ export interface OpenService {
 export async function openService(settings: Settings, terminal: Terminal, signal: AbortSignal): Promise<OpenService> {
   if (settings.apiType === 'embedded') return embedded(settings, terminal, signal)
   const service = createLlmService(settings)
-  if (settings.baseUrl !== undefined || settings.apiType !== 'auto') return plain(service, settings.baseUrl)
-  const { reachable, origin } = await service.checkConnection()
-  if (reachable) return plain(service, origin)
+  const { reachable, origin } = await firstLook(service)
+  const isConfigured = settings.baseUrl !== undefined || settings.apiType !== 'auto'
+  if (isConfigured || reachable) return { service, where: origin, close: () => service.close() }
   await service.close()
   print(
     terminal.errors,
@@ -29,8 +29,14 @@ export async function openService(settings: Settings, terminal: Terminal, signal
   return embedded(settings, terminal, signal)
 }
 
-function plain(service: LlmService, where = 'the usual address'): OpenService {
-  return { service, where, close: () => service.close() }
+/** Rejects where the configuration can never work; a server that does not answer yet may do so later. */
+async function firstLook(service: LlmService): Promise<BackendInfo> {
+  try {
+    return await service.initialize()
+  } catch (error) {
+    await service.close()
+    throw error
+  }
 }
 
 async function embedded(settings: Settings, terminal: Terminal, signal: AbortSignal): Promise<OpenService> {

@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module'
-import { z } from 'zod'
 import { suggestion } from '../config/nearest.ts'
 import { LlmError } from '../index.ts'
 import { chat } from './chat.ts'
@@ -10,9 +8,11 @@ import { commandHelp, overview } from './help.ts'
 import { model } from './model.ts'
 import { readArguments, UsageError } from './read-arguments.ts'
 import { scenario } from './scenario.ts'
+import { start } from './start.ts'
 import { print, type Terminal } from './terminal.ts'
+import { version } from './version.ts'
 
-export const commands: readonly Command[] = [chat, doctor, model, graph, scenario]
+export const commands: readonly Command[] = [start, chat, doctor, model, graph, scenario]
 
 const helpFlag = { help: { meaning: 'print this' } }
 /** Mistakes in what somebody wrote, told apart from what went wrong with it. */
@@ -64,9 +64,4 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
 function fail(terminal: Terminal, message: string, code: ExitCode): ExitCode {
   print(terminal.errors, `colloquy: ${message.replaceAll(/\s*\n\s*/g, ' ')}`)
   return code
-}
-
-function version(): string {
-  const manifest: unknown = createRequire(import.meta.url)('colloquy/package.json')
-  return z.object({ version: z.string() }).parse(manifest).version
 }

@@ -1,0 +1,111 @@
+import { startServer, type RunningServer } from '../server/start-server.ts'
+import { chooseService, type ChosenService } from './choose-service.ts'
+import { configFlags, type Command, type ExitCode } from './command.ts'
+import { UsageError, type Arguments } from './read-arguments.ts'
+import { readSettings } from './read-settings.ts'
+import { print, type Terminal } from './terminal.ts'
+import { version } from './version.ts'
+
+const usualPort = 4_747
+
+export const start: Command = {
+  name: 'start',
+  usage: '[--port 4747] [--host 127.0.0.1] [--token SECRET] [--json]',
+  summary: 'Serves the page, HTTP and the WebSocket, with whatever model there is',
+  flags: {
+    port: { value: 'PORT', meaning: 'where to listen; the next free one when it is taken. Default 4747' },
+    host: { value: 'HOST', meaning: 'address to listen on; default 127.0.0.1, this machine alone' },
+    token: { value: 'SECRET', meaning: 'bearer token to demand; needed when other machines may come in' },
+    json: { meaning: 'print one JSON object when ready: url, port, who answers' },
+    ...configFlags,
+  },
+  async run(given, terminal) {
+    const [word] = given.words
+    if (word !== undefined) throw new UsageError(`start takes no word; did you mean: colloquy start --model ${word}`)
+    const port = portOf(given)
+    const leaving = new AbortController()
+    const leave = () => leaving.abort(new Error('stopped by Ctrl-C'))
+    const stopListening = terminal.onInterrupt(leave)
+    process.once('SIGTERM', leave)
+    try {
+      return await serve(given, { terminal, port, signal: leaving.signal })
+    } catch (error) {
+      if (leaving.signal.aborted) return 0
+      throw error
+    } finally {
+      stopListening()
+      process.off('SIGTERM', leave)
+    }
+  },
+}
+
+async function serve(
+  given: Arguments,
+  { terminal, port, signal }: { terminal: Terminal; port: number; signal: AbortSignal },
+): Promise<ExitCode> {
+  const settings = await readSettings(given, terminal)
+  const chosen = await chooseService({ settings, terminal, signal, options: {} })
+  let server: RunningServer | undefined
+  try {
+    const host = given.texts.get('host')
+    const token = given.texts.get('token')
+    server = await startServer({
+      service: chosen.service,
+      answering: chosen.answering,
+      port,
+      version: version(),
+      limits: { utteranceChars: settings.limits.utteranceChars },
+      ...(host === undefined ? {} : { host }),
+      ...(token === undefined ? {} : { token }),
+    })
+    announce(server, { chosen, terminal, port, asJson: given.switches.has('json') })
+    await aborted(signal)
+    return 0
+  } finally {
+    await server?.close()
+    await chosen.close()
+  }
+}
+
+interface Announcement {
+  chosen: ChosenService
+  terminal: Terminal
+  port: number
+  asJson: boolean
+}
+
+function announce(server: RunningServer, { chosen: { answering }, terminal, port, asJson }: Announcement): void {
+  if (server.port !== port && port !== 0) print(terminal.errors, `Port ${port} is taken: using ${server.port}.`)
+  if (asJson) {
+    const { url, host, port: bound } = server
+    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering }))
+  }
+  if (answering.notice !== undefined) print(terminal.errors, answering.notice)
+  print(terminal.output, `\n  ${server.url}\n`)
+  const who = answering.isLanguageModel
+    ? `${answering.model ?? 'the model of the server'}, ${placeOf[answering.kind]}`
+    : 'the scripted responder (not a language model)'
+  print(terminal.output, `  Open it in a browser and talk with ${who}. Ctrl-C ends.`)
+}
+
+const placeOf = {
+  configured: 'on the configured server',
+  ollama: 'on Ollama',
+  embedded: 'inside this process’s own engine',
+  scripted: 'by script',
+} as const
+
+function portOf({ texts }: Arguments): number {
+  const written = texts.get('port')
+  if (written === undefined) return usualPort
+  const port = Number(written)
+  if (!/^\d+$/u.test(written) || port > 65_535) throw new UsageError('--port must be a whole number from 0 to 65535')
+  return port
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
