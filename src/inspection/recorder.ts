@@ -40,6 +40,8 @@ interface Kept {
   actor: ShownActor
   /** The newest context, prepared only when someone looks: most are never seen. */
   context: unknown
+  /** Living actors below it. */
+  children: Set<number>
 }
 
 /** Turns XState's inspection events into what is shown, within bounds. */
@@ -101,14 +103,14 @@ export function createRecorder({
   function born(ref: object): Kept {
     counted += 1
     const key = counted
-    const parent = property(ref, '_parent')
+    const parent = parentOf(ref)
     const logic = property(ref, 'logic')
     const chart = chartName(logic)
     const one: Kept = {
       actor: {
         key,
-        id: String(property(ref, 'id')),
-        parent: typeof parent === 'object' && parent !== null ? (keys.get(parent) ?? null) : null,
+        id: nameOf(ref),
+        parent: parent?.actor.key ?? null,
         kind: chart === undefined ? 'actor' : 'machine',
         ...(chart === undefined ? {} : { chart }),
         status: 'active',
@@ -116,13 +118,22 @@ export function createRecorder({
         bornAtMs: clock.now(),
       },
       context: undefined,
+      children: new Set(),
     }
     keys.set(ref, key)
     kept.set(key, one)
+    parent?.children.add(key)
     note(() => dirty.add(key))
     add({ ...stamp(key), kind: 'born' }, 0)
     makeRoom()
     return one
+  }
+
+  function parentOf(ref: object): Kept | undefined {
+    const parent = property(ref, '_parent')
+    if (typeof parent !== 'object' || parent === null) return undefined
+    const key = keys.get(parent)
+    return key === undefined ? undefined : kept.get(key)
   }
 
   /** An actor is known from its first event on, also where the inspector came late. */
@@ -154,16 +165,35 @@ export function createRecorder({
     if (isMachineSnapshot(snapshot)) {
       actor.active = snapshot._nodes.map(({ id }) => id)
       one.context = snapshot.context
+      endLost(one, Object.values(snapshot.children))
     } else if ('context' in snapshot) one.context = snapshot.context
     note(() => dirty.add(actor.key))
-    if (actor.status !== 'active' || snapshot.status === 'active') return
-    actor.status = snapshot.status
+    if (snapshot.status !== 'active') end(one, snapshot.status)
+  }
+
+  /** One that is stopped before it was started says nothing; its parent no longer has it. */
+  function endLost({ children }: Kept, present: readonly unknown[]): void {
+    if (children.size === 0) return
+    const living = new Set(present.map((ref) => (typeof ref === 'object' && ref !== null ? keys.get(ref) : undefined)))
+    for (const key of children) {
+      const child = kept.get(key)
+      if (!child) children.delete(key)
+      else if (!living.has(key)) end(child, 'stopped')
+    }
+  }
+
+  function end(one: Kept, status: ActorStatus): void {
+    const { actor } = one
+    if (actor.status !== 'active') return
+    actor.status = status
     actor.endedAtMs = clock.now()
     // An ended actor is shown as it was, and what it held is let go.
     actor.context = contextOf(one)
     one.context = undefined
+    if (actor.parent !== null) kept.get(actor.parent)?.children.delete(actor.key)
     ended.add(actor.key)
-    add({ ...stamp(actor.key), kind: 'ended', status: snapshot.status }, 0)
+    note(() => dirty.add(actor.key))
+    add({ ...stamp(actor.key), kind: 'ended', status }, 0)
     makeRoom()
   }
 
@@ -242,6 +272,12 @@ export function createRecorder({
 
 /** What an entry weighs beside its payload, roughly. */
 const entryWeight = 120
+
+/** XState calls an invoked actor without an id by its place (`0.conversation.detecting`); its source says more. */
+function nameOf(ref: object): string {
+  const [id, src] = [property(ref, 'id'), property(ref, 'src')]
+  return typeof src === 'string' && /^\d+\./.test(String(id)) ? src : String(id)
+}
 
 function property(holder: object, name: string): unknown {
   return Reflect.get(holder, name)

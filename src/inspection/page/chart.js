@@ -20,6 +20,8 @@ export function createChart({ root, note }) {
   /** @type {string | null} */
   let pointed = null
   let drawnSteps = ''
+  /** @type {string | undefined} */
+  let shownLeaf
 
   /** @param {any} state @param {boolean} isInitial @returns {HTMLElement} */
   function boxOf(state, isInitial) {
@@ -37,7 +39,7 @@ export function createChart({ root, note }) {
       ...marks.map((mark) => element('span', { className: 'mark' }, mark)),
     )
     const box = element('div', { className: `state ${state.type}`, 'data-id': state.id, tabIndex: 0 }, head)
-    if (state.description) box.append(element('p', { className: 'description' }, state.description))
+    if (state.description) box.title = state.description
     if (state.states.length > 0) {
       const inner = element('div', { className: 'inner' })
       for (const child of state.states) inner.append(boxOf(child, child.id === state.initial))
@@ -103,6 +105,14 @@ export function createChart({ root, note }) {
     )
   }
 
+  /** Scrolls the chart alone, and only where it must. @param {HTMLElement | undefined} box */
+  function bringIntoView(box) {
+    if (!box) return
+    const [inner, outer] = [box.getBoundingClientRect(), root.getBoundingClientRect()]
+    if (inner.top < outer.top) root.scrollTop -= outer.top - inner.top + 12
+    else if (inner.bottom > outer.bottom) root.scrollTop += inner.bottom - outer.bottom + 12
+  }
+
   function drawArrows() {
     arrows.replaceChildren()
     if (!drawn) return
@@ -127,22 +137,21 @@ export function createChart({ root, note }) {
     if (!from || !to || source === target) return
     const origin = root.getBoundingClientRect()
     const shift = { x: root.scrollLeft - origin.left, y: root.scrollTop - origin.top }
-    const a = from.title.getBoundingClientRect()
-    const b = to.title.getBoundingClientRect()
-    const middle = (/** @type {DOMRect} */ one) => ({
-      x: one.left + one.width / 2 + shift.x,
-      y: one.top + one.height / 2 + shift.y,
-    })
+    // Of two boxes one within the other, the outer one is stood for by its title.
+    const a = (from.box.contains(to.box) ? from.title : from.box).getBoundingClientRect()
+    const b = (to.box.contains(from.box) ? to.title : to.box).getBoundingClientRect()
+    /** @param {DOMRect} one */
+    const middle = (one) => ({ x: one.left + one.width / 2 + shift.x, y: one.top + one.height / 2 + shift.y })
     const [start, end] = [middle(a), middle(b)]
-    // From the edge that faces the other box.
-    const isSideways = Math.abs(end.x - start.x) > Math.abs(end.y - start.y)
+    // From the edge that faces the other box; boxes beside each other are joined sideways.
+    const isSideways = a.left > b.right || b.left > a.right
     if (isSideways) {
       const toRight = end.x > start.x
-      start.x += (toRight ? 1 : -1) * (a.width / 2 + 4)
-      end.x += (toRight ? -1 : 1) * (b.width / 2 + 8)
+      start.x += (toRight ? 1 : -1) * (a.width / 2 + 1)
+      end.x += (toRight ? -1 : 1) * (b.width / 2 + 4)
     } else {
       const down = end.y > start.y
-      start.y += (down ? 1 : -1) * (a.height / 2 + 2)
+      start.y += (down ? 1 : -1) * (a.height / 2 + 1)
       end.y += (down ? -1 : 1) * (b.height / 2 + 4)
     }
     const bend = isSideways ? (end.x - start.x) / 2 : (end.y - start.y) / 2
@@ -150,8 +159,8 @@ export function createChart({ root, note }) {
     path.setAttribute(
       'd',
       isSideways
-        ? `M${start.x},${start.y} C${start.x + bend},${start.y - 18} ${end.x - bend},${end.y - 18} ${end.x},${end.y}`
-        : `M${start.x},${start.y} C${start.x + 26},${start.y + bend} ${end.x + 26},${end.y - bend} ${end.x},${end.y}`,
+        ? `M${start.x},${start.y} C${start.x + bend},${start.y} ${end.x - bend},${end.y} ${end.x},${end.y}`
+        : `M${start.x},${start.y} C${start.x},${start.y + bend} ${end.x},${end.y - bend} ${end.x},${end.y}`,
     )
     path.setAttribute('class', kind)
     const tip = document.createElementNS(svg, 'circle')
@@ -185,6 +194,9 @@ export function createChart({ root, note }) {
         if (lit.has(id)) box.setAttribute('aria-current', 'true')
         else box.removeAttribute('aria-current')
       }
+      const leaf = active.findLast((id) => !active.some((other) => other.startsWith(`${id}.`)))
+      if (leaf !== undefined && leaf !== shownLeaf) bringIntoView(boxes.get(leaf)?.box)
+      shownLeaf = leaf
       const key = JSON.stringify(taken)
       if (key === drawnSteps) return
       drawnSteps = key

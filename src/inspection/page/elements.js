@@ -37,7 +37,6 @@ export function setText(target, text) {
 }
 
 const clockTime = new Intl.DateTimeFormat('en-GB', {
-  hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
   fractionalSecondDigits: 3,

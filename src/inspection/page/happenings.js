@@ -29,11 +29,10 @@ export function createHappenings({ root, toNewest }) {
     const time = element('time', {}, timeOfDay(entry.atMs))
     const who = element('span', { className: 'who' }, model.nameOf(entry.actor))
     if (entry.kind === 'event') {
-      const from =
-        entry.from === null || entry.from === undefined
-          ? null
-          : element('span', { className: 'from' }, `← ${model.nameOf(entry.from)}`)
-      const line = [time, element('span', { className: 'type' }, eventName(entry.type ?? '')), who, from]
+      const from = entry.from === null || entry.from === undefined ? '' : `${model.nameOf(entry.from)} → `
+      who.prepend(from)
+      who.title = who.textContent ?? ''
+      const line = [time, element('span', { className: 'type' }, eventName(entry.type ?? '')), who]
       if (!entry.payload)
         return element('li', { className: 'row event' }, element('div', { className: 'line' }, ...line))
       const payload = element('pre', { tabIndex: 0 })

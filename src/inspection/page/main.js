@@ -1,7 +1,7 @@
 import { createChart } from './chart.js'
 import { byId, eventName, setText, shortName } from './elements.js'
 import { createHappenings, pretty } from './happenings.js'
-import { createModel } from './model.js'
+import { createModel, innermost } from './model.js'
 import { createTree } from './tree.js'
 
 const model = createModel()
@@ -55,6 +55,7 @@ function render() {
         : `${chosen.chart ?? chosen.kind}, ${chosen.status}`
       : '',
   )
+  setText(byId('now'), chosen ? nowText(chosen) : '')
   setText(byId('trace'), trace ? traceText(trace) : '')
   chart.render(
     chosen?.chart === undefined ? null : model.charts.get(chosen.chart),
@@ -67,6 +68,19 @@ function render() {
     steps: view.steps,
     filter: view.filter,
   })
+}
+
+/** What the innermost states say of themselves. @param {import('./model.js').Actor} actor */
+function nowText({ chart: name, active, status }) {
+  if (status !== 'active' || name === undefined) return ''
+  const wanted = new Set(innermost(active))
+  /** @param {any} state @returns {string[]} */
+  const described = (state) => [
+    ...(wanted.has(state.id) && state.description ? [state.description] : []),
+    ...state.states.flatMap(described),
+  ]
+  const chosenChart = model.charts.get(name)
+  return chosenChart ? described(chosenChart).join(' ') : ''
 }
 
 /** @param {import('./model.js').Trace} trace */

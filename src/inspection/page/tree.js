@@ -66,7 +66,8 @@ export function createTree({ root, choose }) {
         shown.add(actor.key)
         const { item, name, state } = made(actor.key)
         setText(name, actor.id)
-        setText(state, actor.status === 'active' ? innermost(actor.active).map(shortName).join(' · ') : actor.status)
+        setText(state, actor.status === 'active' ? stateText(actor.active) : actor.status)
+        item.title = innermost(actor.active).join('\n')
         item.dataset['status'] = actor.status
         item.dataset['kind'] = actor.kind
         item.setAttribute('aria-selected', String(actor.key === chosen))
@@ -81,4 +82,10 @@ export function createTree({ root, choose }) {
       }
     },
   }
+}
+
+/** Of a chart with one main state that; of one with several at once, what each is in. @param {string[]} active */
+function stateText(active) {
+  const main = active.filter((id) => id.split('.').length === 2)
+  return (main.length === 1 ? main : innermost(active)).map(shortName).join(' · ')
 }
