@@ -84,6 +84,7 @@ export const replyMachine = setup({
   actors: { recall, locate, attempt },
   // The values of SPEC; a service provides its own.
   delays: {
+    recallMs: 100,
     locateMs: 2_000,
     queueMs: 4_000,
     connectMs: 2_000,
@@ -206,6 +207,8 @@ export const replyMachine = setup({
               actions: { type: 'report', params: ({ context, event }) => endReport(context, event.end) },
             },
           },
+          // A cache that is slower than this is a miss.
+          after: { recallMs: 'locating' },
         },
         locating: {
           description: 'Which models may be asked, and where: the backend is reached and says what it has.',

@@ -69,10 +69,16 @@ export function createAttemptStream(options: {
 
   function take(pieces: Filtered[]): void {
     for (const { kind, text } of pieces) {
-      if (text === '' || closed || reply.full) continue
-      conversation.onDelta({ replyId, attempt, kind, text })
-      if (kind === 'text') send(reply.push(text))
+      if (closed || reply.full) return
+      if (kind === 'thinking') conversation.onDelta({ replyId, attempt, kind, text })
+      else say(reply.accept(text))
     }
+  }
+
+  function say(accepted: string): void {
+    if (accepted === '') return
+    conversation.onDelta({ replyId, attempt, kind: 'text', text: accepted })
+    send(reply.push(accepted))
   }
 
   function begin(): void {
@@ -92,7 +98,8 @@ export function createAttemptStream(options: {
         mark('connected')
         sendBack({ type: 'BACKEND_CONNECTED' })
       }
-      if (record.type !== 'delta' || closed) return
+      // An empty delta keeps a connection alive and is no word.
+      if (record.type !== 'delta' || record.text === '' || closed) return
       lastAtMs = clock.now()
       if (!begun) begin()
       if (record.kind === 'thinking') conversation.onDelta({ replyId, attempt, kind: 'thinking', text: record.text })
@@ -102,6 +109,7 @@ export function createAttemptStream(options: {
     end({ finishReason }) {
       const limited = reply.full
       take(filter.end())
+      say(reply.acceptRest())
       if (filter.stripped > 0) {
         conversation.onMark({ type: 'template-tokens', replyId, attempt, atMs: clock.now(), count: filter.stripped })
       }

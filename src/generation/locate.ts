@@ -7,10 +7,16 @@ import type { Settings } from '../config/config.ts'
 import { originOf, ownCandidates, type Plan } from './candidates.ts'
 import { modelMissing, type ModelDirectory } from './models.ts'
 import { toFailure } from './to-failure.ts'
-import type { Connect } from './types.ts'
+import type { Connect, Target } from './types.ts'
 
 /** Finds out which models may be asked. Only the service's own backend is looked at; others when their turn comes. */
-export function locateLogic(world: { settings: Settings; plan: Plan; connect: Connect; models: ModelDirectory }) {
+export function locateLogic(world: {
+  settings: Settings
+  plan: Plan
+  connect: Connect
+  forget(target: Target): void
+  models: ModelDirectory
+}) {
   return fromCallback<ReplyCommand, LocateInput>(({ input, sendBack }) => {
     const controller = new AbortController()
     const tell = (event: ReplyEvent) => {
@@ -19,7 +25,10 @@ export function locateLogic(world: { settings: Settings; plan: Plan; connect: Co
     locate(world, input, controller.signal).then(
       (candidates) => tell({ type: 'MODELS_LOCATED', candidates }),
       // Everything on the service's own backend is left alone by this name, whatever its address.
-      (error: unknown) => tell({ type: 'ATTEMPT_FAILED', failure: toFailure(error, home) }),
+      (error: unknown) => {
+        if (error instanceof LlmError && error.fault === 'path-missing') world.forget({})
+        tell({ type: 'ATTEMPT_FAILED', failure: toFailure(error, home) })
+      },
     )
     return () => controller.abort()
   })

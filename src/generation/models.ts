@@ -22,32 +22,66 @@ interface Entry {
   absent: Set<string>
 }
 
+interface Look {
+  origin: string
+  controller: AbortController
+  entry: Promise<Entry>
+  waiting: number
+}
+
 export function createModelDirectory(clock: Clock): ModelDirectory {
   const entries = new Map<string, Entry>()
-  const refreshing = new Map<string, AbortController>()
+  const looks = new Map<string, Look>()
 
-  async function load(backend: Backend, signal: AbortSignal): Promise<Entry> {
-    const models = await backend.models(signal)
-    const entry = { atMs: clock.now(), models: models.map((model) => ({ ...model })), absent: new Set<string>() }
-    entries.set(backend.origin, entry)
-    return entry
+  /** One look for all who ask at the same time. It ends when nobody waits for it any more. */
+  function look(backend: Backend): Look {
+    const before = looks.get(backend.origin)
+    if (before) return before
+    const controller = new AbortController()
+    const entry = backend
+      .models(controller.signal)
+      .then((models): Entry => ({
+        atMs: clock.now(),
+        models: models.map((model) => ({ ...model })),
+        absent: new Set(),
+      }))
+    const one: Look = { origin: backend.origin, controller, entry, waiting: 0 }
+    looks.set(backend.origin, one)
+    const done = () => {
+      if (looks.get(backend.origin) === one) looks.delete(backend.origin)
+    }
+    entry.then((found) => {
+      if (!controller.signal.aborted) entries.set(backend.origin, found)
+      done()
+      // A look that fails leaves the old list: the next reply waits for a new one, which will tell what is wrong.
+    }, done)
+    return one
   }
 
-  function refresh(backend: Backend): void {
-    if (refreshing.has(backend.origin)) return
-    const controller = new AbortController()
-    refreshing.set(backend.origin, controller)
-    const done = () => refreshing.delete(backend.origin)
-    // A look that fails leaves the old list, and the next reply waits for a new one: it will tell what is wrong.
-    load(backend, controller.signal).then(done, done)
+  function awaitLook(one: Look, signal: AbortSignal): Promise<Entry> {
+    one.waiting++
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        one.waiting--
+        if (one.waiting === 0) {
+          one.controller.abort()
+          looks.delete(one.origin)
+        }
+        reject(signal.reason)
+      }
+      if (signal.aborted) return leave()
+      signal.addEventListener('abort', leave, { once: true })
+      const settled = () => signal.removeEventListener('abort', leave)
+      one.entry.finally(settled).then(resolve, reject)
+    })
   }
 
   return {
     async list(backend, signal) {
       let entry = entries.get(backend.origin)
       const age = entry ? clock.now() - entry.atMs : Infinity
-      if (!entry || age > staleMs) entry = await load(backend, signal)
-      else if (age > freshMs) refresh(backend)
+      if (!entry || age > staleMs) entry = await awaitLook(look(backend), signal)
+      else if (age > freshMs) look(backend)
       const { models, absent } = entry
       return models.filter(({ name }) => !absent.has(name))
     },
@@ -59,7 +93,8 @@ export function createModelDirectory(clock: Clock): ModelDirectory {
       if (known?.loaded === false) known.loaded = true
     },
     close() {
-      for (const controller of refreshing.values()) controller.abort()
+      for (const { controller } of looks.values()) controller.abort()
+      looks.clear()
       entries.clear()
     },
   }

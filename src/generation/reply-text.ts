@@ -3,8 +3,12 @@ import type { CutSegment, Segmenter } from './types.ts'
 
 /** What one attempt has said: its text within the limit, and the segments it makes. */
 export interface ReplyText {
-  /** The segments that this piece completes. */
-  push(text: string): CutSegment[]
+  /** What of this piece is new and within the limit: it is to be told to readers, and cut. */
+  accept(text: string): string
+  /** What was held back because it might have been a repetition. */
+  acceptRest(): string
+  /** The segments that an accepted piece completes. */
+  push(accepted: string): CutSegment[]
   /** The segments that were still open. With `cut` an unfinished last sentence is left out. */
   end(options: { cut: boolean }): CutSegment[]
   readonly text: string
@@ -42,18 +46,19 @@ export function createReplyText(options: {
     return placed
   }
 
-  function take(text: string): CutSegment[] {
-    if (text === '') return []
+  function take(text: string): string {
     const left = room - own.length
     const taken = text.length <= left ? text : wholeCharacters(text.slice(0, left))
     own += taken
-    return segmenter.push(taken)
+    return taken
   }
 
   return {
-    push: (text) => keep(take(fresh.push(text))),
+    accept: (text) => take(fresh.push(text)),
+    acceptRest: () => take(fresh.end()),
+    push: (accepted) => keep(accepted === '' ? [] : segmenter.push(accepted)),
     end({ cut }) {
-      const last = [...take(fresh.end()), ...segmenter.end()]
+      const last = segmenter.end()
       if (!cut) return keep(last)
       // Half a sentence at the end of a reply that was cut by a limit is worse than none, unless it is all there is.
       const finished = last.filter((segment, index) => index < last.length - 1 || endsSentence(segment.source))

@@ -83,6 +83,13 @@ describe('the way to the words', () => {
 })
 
 describe('time-outs', () => {
+  test('a cache that is slow is a miss', async () => {
+    const reply = chart()
+    await reply.clock.advance(100)
+    expect(reply.work()).toBe('locating')
+    reply.actor.stop()
+  })
+
   test.each([
     ['a server that is not reached', [unknown], 2_000, 'locating'],
     ['a backend that is not reached', asking.slice(0, 2), 2_000, 'm3'],
