@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { Transform } from 'node:stream'
+import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
 import { LlmError } from '../backends/contract.ts'
+import { codeOf } from './faults.ts'
 
 // https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT: 4.3.7 local header, 4.3.12 directory, 4.3.16 its end
 const localHeader = 0x04034b50
@@ -41,11 +42,16 @@ export async function unzipEntry({ zipPath, entry, target, signal, onProgress }:
       else done(null, piece)
     },
   })
-  const source = createReadStream(zipPath, { start, end: start + packed - 1 })
+  const source = packed === 0 ? Readable.from([]) : createReadStream(zipPath, { start, end: start + packed - 1 })
   const sink = createWriteStream(target)
   const options = signal ? { signal } : {}
-  if (method === 8) await pipeline(source, createInflateRaw(), meter, sink, options)
-  else await pipeline(source, meter, sink, options)
+  try {
+    if (method === 8) await pipeline(source, createInflateRaw(), meter, sink, options)
+    else await pipeline(source, meter, sink, options)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw codeOf(error)?.startsWith('Z_') ? damaged('its data are corrupt', error) : error
+  }
   return hash.digest('hex')
 }
 
@@ -86,5 +92,5 @@ async function read(file: FileHandle, position: number, length: number): Promise
   return bytes
 }
 
-const damaged = (why: string): LlmError =>
-  new LlmError('protocol', { message: `The downloaded package cannot be unpacked: ${why}.`, fault: 'package' })
+const damaged = (why: string, cause?: unknown): LlmError =>
+  new LlmError('protocol', { message: `The downloaded package cannot be unpacked: ${why}.`, cause, fault: 'package' })
