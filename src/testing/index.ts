@@ -19,3 +19,13 @@ export type { TraceEntry } from './perform.ts'
 export type { Verdict } from './judge.ts'
 export { parseScenario } from './scenario.ts'
 export type { Scenario, ScenarioInput } from './scenario.ts'
+export { loopbackServer, refusedUrl, socketServer } from './loopback-server.ts'
+export type {
+  LoopbackFault,
+  LoopbackModel,
+  LoopbackOptions,
+  LoopbackReply,
+  LoopbackRequest,
+  LoopbackServer,
+  LoopbackServes,
+} from './loopback-server.ts'

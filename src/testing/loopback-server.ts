@@ -166,6 +166,8 @@ export async function loopbackServer(options: LoopbackOptions = {}): Promise<Loo
   }
 
   const server = createServer((request, response) => {
+    // one connection for one request, so that each close belongs to one of them
+    response.shouldKeepAlive = false
     const path = (request.url ?? '/').split('?')[0] ?? '/'
     seen.push(`${request.method ?? ''} ${path}`)
     const pieces: Buffer[] = []

@@ -47,7 +47,7 @@ describe('models', () => {
   })
 })
 
-describe('describe', () => {
+describe('one model in detail', () => {
   test('tells the window allocated and the one trained for', async () => {
     const server = await serverFor({ models: [{ name: 'm1', contextTokens: 4_096, trainedContextTokens: 131_072 }] })
     expect(await openBackend('ollama-generate', { baseUrl: server.url }).describe('m1', never())).toEqual({
