@@ -7,7 +7,8 @@ export interface BusEvent {
 
 /** The bus that speech services publish on and that colloquy answers on. It may be shared with others. */
 export interface EventBus {
-  publish(event: BusEvent): void
+  // generic, so that an event may be written in place with all that belongs to it
+  publish<Event extends BusEvent>(event: Event): void
   on(type: string): Observable<unknown>
 }
 
