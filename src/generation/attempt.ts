@@ -121,26 +121,30 @@ function createAttempt(
       ...(replyMs === undefined ? {} : { replyMs }),
     })
     const facts = { ...said, model: candidate.model, backend: backend.name, cached: false, usage }
-    if (said.finishReason === 'stop' && input.after.text === '') world.keep(conversation, reply, facts)
+    // What a fallback said stands in for nobody: the first model may be back.
+    if (said.finishReason === 'stop' && attempt === 1) world.keep(conversation, reply, facts)
     finish({ type: 'TEXT_COMPLETED', end: facts })
     if (ahead) world.readAhead(conversation, backend, ahead)
   }
 
   function slot(slots: Slots): Promise<void> {
     return new Promise((resolve, reject) => {
+      let isGranted = false
       const request = {
         owner: conversation.id,
         priority: reply.purpose === 'speculation' ? ('speculation' as const) : ('reply' as const),
-        granted: resolve,
+        granted() {
+          isGranted = true
+          resolve()
+        },
         revoked: (why: 'preempted' | 'queue-full') => {
           const error = noSlot(why)
           reject(error)
           fail(error)
         },
       }
-      const waiting = slots.waiting
       ticket = slots.enter(request)
-      if (slots.waiting > waiting) {
+      if (!isGranted && !over) {
         conversation.onMark({ type: 'queued', replyId: reply.replyId, attempt, atMs: clock.now() })
         sendBack({ type: 'SLOT_AWAITED' })
       }

@@ -38,13 +38,11 @@ export function createModelDirectory(clock: Clock): ModelDirectory {
     const before = looks.get(backend.origin)
     if (before) return before
     const controller = new AbortController()
-    const entry = backend
-      .models(controller.signal)
-      .then((models): Entry => ({
-        atMs: clock.now(),
-        models: models.map((model) => ({ ...model })),
-        absent: new Set(),
-      }))
+    const entry = backend.models(controller.signal).then((models): Entry => ({
+      atMs: clock.now(),
+      models: models.map((model) => ({ ...model })),
+      absent: new Set(),
+    }))
     const one: Look = { origin: backend.origin, controller, entry, waiting: 0 }
     looks.set(backend.origin, one)
     const done = () => {

@@ -101,3 +101,17 @@ test('56, 57: a cache that cannot be read or written is a miss that is reported'
   ])
   close()
 })
+
+test('what a fallback said is not kept: the first model may be back', async () => {
+  const clock = settlingClock()
+  const broken = [fault('protocol', { fault: 'no-end' })]
+  const backend = scriptedBackend(clock, [broken, say('Second best.'), say('Best.')])
+  const { start, generation } = replies(clock, { ...cached, fallback: { models: ['m1', 'm2'] } }, backend)
+  for (const text of ['Second best.', 'Best.']) {
+    const reply = start()
+    await clock.advance(10)
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', text })
+    reply.stop()
+  }
+  generation.close()
+})
