@@ -74,7 +74,7 @@ export class EngineClient {
         this.#gone = error
         const { reject } = opening ?? {}
         settle(() => reject?.(error))
-        for (const pending of [...this.#pending.values()]) pending.fail(error)
+        for (const pending of this.#pending.values()) pending.fail(error)
         resolve()
       }
       this.#child.on('exit', (code, signal) => leave(this.#crash(signal ?? `code ${code}`)))

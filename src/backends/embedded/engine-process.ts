@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { Engine, TooLong } from './engine.ts'
 import { EngineCommand, type EngineReport } from './engine-messages.ts'
 import type { LlamaModule } from './llama-api.ts'
@@ -6,6 +7,8 @@ import type { LlamaModule } from './llama-api.ts'
 
 const running = new Map<number, AbortController>()
 let engine: Engine | undefined
+/** The service's clock does not reach into this process; here time is only measured, nothing waits for it. */
+const now = (): number => performance.now()
 
 const say = (report: EngineReport): void => {
   // The channel closes under us when the library leaves; `disconnect` then ends this process.
@@ -14,11 +17,11 @@ const say = (report: EngineReport): void => {
 const wording = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 async function open(command: Extract<EngineCommand, { type: 'open' }>): Promise<void> {
-  const startedAt = performance.now()
+  const startedAt = now()
   try {
     const module: LlamaModule = await import(command.engine)
-    engine = await Engine.open(module, command)
-    say({ type: 'opened', contextTokens: engine.contextTokens, loadMs: performance.now() - startedAt })
+    engine = await Engine.open(module, command, now)
+    say({ type: 'opened', contextTokens: engine.contextTokens, loadMs: now() - startedAt })
   } catch (error) {
     say({ type: 'not-opened', message: wording(error) })
   }

@@ -31,6 +31,7 @@ export class Engine {
   readonly #wrapper: ChatWrapper
   readonly #pool: SequencePool
   readonly #sliceTokens: number
+  readonly #now: () => number
   readonly #prewarms = new Set<{ yielding: AbortController; ended: Promise<void> }>()
 
   private constructor(
@@ -39,15 +40,17 @@ export class Engine {
     sequences: LlamaSequence[],
     contextTokens: number,
     sliceTokens: number,
+    now: () => number,
   ) {
     this.#model = model
     this.#wrapper = wrapper
     this.#pool = new SequencePool(sequences)
     this.contextTokens = contextTokens
     this.#sliceTokens = sliceTokens
+    this.#now = now
   }
 
-  static async open(module: LlamaModule, options: OpenRequest): Promise<Engine> {
+  static async open(module: LlamaModule, options: OpenRequest, now: () => number): Promise<Engine> {
     const { contextTokens, sequences, threads } = options
     const llama = await module.getLlama({
       build: 'never',
@@ -67,7 +70,7 @@ export class Engine {
     })
     const wrapper = module.resolveChatWrapper(model, { warningLogs: false })
     const all = Array.from({ length: sequences }, () => context.getSequence())
-    return new Engine(model, wrapper, all, Math.min(contextTokens, context.contextSize), options.sliceTokens)
+    return new Engine(model, wrapper, all, Math.min(contextTokens, context.contextSize), options.sliceTokens, now)
   }
 
   countTokens(text: string): number {
@@ -109,7 +112,7 @@ export class Engine {
     const lease = await this.#pool.acquire(prompt, signal)
     try {
       granted()
-      const startedAt = performance.now()
+      const startedAt = this.#now()
       const cachedPromptTokens = await this.#read(lease.sequence, prompt, signal, 5)
       const text = new TokenText((tokens, last) => this.#model.detokenize(tokens, false, last))
       const stops = new StopFilter([...stopTexts, ...request.stop])
@@ -124,7 +127,7 @@ export class Engine {
         yieldEogToken: true,
       })
       for await (const token of tokens) {
-        promptMs ??= performance.now() - startedAt
+        promptMs ??= this.#now() - startedAt
         signal.throwIfAborted()
         if (stopTokens.has(token) || this.#model.isEogToken(token) || this.#model.getTokenAttributes(token).control) {
           finishReason = 'stop'
@@ -140,8 +143,8 @@ export class Engine {
       }
       const rest = stops.end()
       if (rest !== '') emit(rest)
-      promptMs ??= performance.now() - startedAt
-      const replyMs = performance.now() - startedAt - promptMs
+      promptMs ??= this.#now() - startedAt
+      const replyMs = this.#now() - startedAt - promptMs
       return { finishReason, promptTokens: prompt.length, cachedPromptTokens, replyTokens, promptMs, replyMs }
     } finally {
       lease.release()
