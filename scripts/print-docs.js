@@ -1,6 +1,8 @@
 // Prints the parts of the documentation that come from the code, after `npm run build`: `npm run docs`.
 import { readFile, writeFile } from 'node:fs/promises'
 import { describeConfig } from '../dist/src/config/describe-config.js'
+import { describeCharts, describeConversation } from '../dist/src/inspection/describe-charts.js'
+import * as machines from '../dist/machines/index.js'
 
 const page = (name) => new URL(`../${name}`, import.meta.url)
 
@@ -16,3 +18,5 @@ async function fill(name, marker, content) {
 }
 
 await fill('docs/configuration.md', 'printed from the schema', describeConfig())
+await fill('docs/statecharts.md', 'drawn from the machines', describeCharts(machines))
+await fill('README.md', 'drawn from the machine', describeConversation(machines.conversationMachine))

@@ -112,7 +112,9 @@ function labelOf(transition: { eventType: string; guard?: unknown }, plain: bool
 function eventOf(type: string): string {
   const [, kind = '', what = ''] = /^xstate\.(after|done|error)\.(?:actor\.|state\.)?([^.]*)/.exec(type) ?? []
   if (kind === '') return type
-  return what === '*' || /^\d+$/.test(what) ? kind : `${kind} ${what}`
+  // an actor without a name has a number
+  const isNameless = what === '*' || (kind !== 'after' && /^\d+$/.test(what))
+  return isNameless ? kind : `${kind} ${what}`
 }
 
 function guardOf(guard: unknown): string {
