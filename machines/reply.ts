@@ -1,83 +1,40 @@
 import { and, assign, enqueueActions, not, sendTo, setup, stateIn, type CallbackActorLogic } from 'xstate'
 import { notProvided } from './not-provided.ts'
 import {
+  asked,
+  endReport,
+  mistake,
+  nobody,
+  nothingLocated,
+  rest,
+  restartReport,
+  route,
+  segmentReport,
+  type AttemptInput,
+  type LocateInput,
+  type ReplyContext,
+  type ReplyEvent,
+} from './reply-context.ts'
+import {
   askedPatienceMs,
-  candidatesAfter,
   home,
   mayRetry,
-  routeOf,
   timeoutOf,
   type AttemptFailure,
   type Candidate,
-  type Route,
   type Wait,
 } from './reply-policy.ts'
-import type { DelayReason, Failure, ReplyCommand, ReplyEnd, ReplyInput, ReplyReport, Segment } from './vocabulary.ts'
+import type { DelayReason, ReplyCommand, ReplyInput, ReplyReport, Segment } from './vocabulary.ts'
 
 /*
  * One reply's policy: words that are known already, else candidates, attempts, retry, fallback, time-outs.
  * Deltas pass beside this chart; it sees boundaries only. It reports to its parent, and emits the same.
  */
 
-/** What the actors tell the chart. */
-export type ReplyEvent =
-  | ReplyCommand
-  | { type: 'WORDS_UNKNOWN' }
-  | { type: 'MODELS_LOCATED'; candidates: Candidate[] }
-  | { type: 'BACKEND_REACHED' }
-  | { type: 'SLOT_AWAITED' }
-  | { type: 'SLOT_GRANTED'; firstTokenMs: number; loading: boolean }
-  | { type: 'BACKEND_CONNECTED' }
-  | { type: 'FIRST_TOKEN_RECEIVED' }
-  | { type: 'SEGMENT_CUT'; segment: Segment }
-  | { type: 'TEXT_COMPLETED'; end: Omit<ReplyEnd, 'fallback'> }
-  | { type: 'ATTEMPT_FAILED'; failure: AttemptFailure }
-
-export interface ReplyContext extends ReplyInput {
-  /** Counted from 1; a higher one replaces what lower ones said. */
-  attempt: number
-  current: Candidate | null
-  remaining: Candidate[]
-  /** The model that was asked first: another one that answers is a fallback. */
-  firstModel: string | null
-  /** Origins where nothing could be located. */
-  leftAlone: string[]
-  /** Tries of the current model after its first, by what made them worth it. */
-  retries: number
-  amendments: number
-  emptyReplies: number
-  firstTokenMs: number
-  failure: AttemptFailure | null
-  /** What the segments reported so far say, and how many they are. */
-  reported: { text: string; segments: number }
-}
-
-export interface LocateInput {
-  reply: ReplyInput
-  leftAlone: string[]
-}
-
-export interface AttemptInput {
-  reply: ReplyInput
-  attempt: number
-  candidate: Candidate
-  /** The last prompt was too long for the server: make this one shorter. */
-  shorter: boolean
-  /** What is with the sink already; this attempt goes on from there. */
-  after: { text: string; segments: number }
-}
-
 type Reporting<TInput> = CallbackActorLogic<ReplyCommand, TInput>
 const recall: Reporting<ReplyInput> = notProvided('recall')
 const locate: Reporting<LocateInput> = notProvided('locate')
 const attempt: Reporting<AttemptInput> = notProvided('attempt')
-
-const nobody: Candidate = { model: 'none', target: 0, origin: home }
-const mistake: Failure = {
-  code: 'internal',
-  message: 'a part of the reply threw; this is a mistake in colloquy or in a hook',
-  retryable: false,
-}
 
 export const replyMachine = setup({
   types: { input: {} as ReplyInput, context: {} as ReplyContext, events: {} as ReplyEvent, emitted: {} as ReplyReport },
@@ -392,33 +349,3 @@ export const replyMachine = setup({
     },
   },
 })
-
-const nothingLocated: Failure = {
-  code: 'model-missing',
-  message: 'no model to ask; pull one (ollama pull llama3.2:3b) or set defaultModel',
-  retryable: false,
-}
-
-function asked({ replyId, turnId, purpose, text }: ReplyContext): ReplyInput {
-  return { replyId, turnId, purpose, text }
-}
-
-function route({ failure }: ReplyContext): Route {
-  return failure === null ? { next: 'nowhere' } : routeOf(failure)
-}
-
-function rest({ failure, current, remaining }: ReplyContext): Candidate[] {
-  return failure === null ? [] : candidatesAfter(failure, current, remaining)
-}
-
-function segmentReport({ replyId, attempt }: ReplyContext, segment: Segment): ReplyReport {
-  return { type: 'REPLY_SEGMENT', replyId, attempt, segment }
-}
-
-function restartReport({ replyId, attempt }: ReplyContext): ReplyReport {
-  return { type: 'REPLY_RESTARTED', replyId, attempt }
-}
-
-function endReport({ replyId, firstModel, current }: ReplyContext, end: Omit<ReplyEnd, 'fallback'>): ReplyReport {
-  return { type: 'REPLY_ENDED', replyId, ...end, fallback: current !== null && current.model !== firstModel }
-}

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { AttemptInput } from '../../machines/reply.ts'
+import type { AttemptInput } from '../../machines/reply-context.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Backend, BackendEnd, ChatMessage, ChatRequest } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'

@@ -1,6 +1,8 @@
-import { createActor } from 'xstate'
+import { createActor, fromCallback } from 'xstate'
 import { describe, expect, test } from 'vitest'
+import type { AttemptInput, LocateInput } from '../../machines/reply-context.ts'
 import { replyMachine } from '../../machines/reply.ts'
+import type { ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import {
   chart,
   cold,
@@ -71,8 +73,20 @@ describe('the way to the words', () => {
     reply.actor.stop()
   })
 
-  test('an actor that throws fails the reply and not its parent', () => {
-    const actor = createActor(replyMachine, { input: replyInput })
+  test.each(['recall', 'locate', 'attempt'])('%s that throws fails the reply and not its parent', (name) => {
+    const broken = () => {
+      throw new Error('oops')
+    }
+    const actors = {
+      recall: fromCallback<ReplyCommand, ReplyInput>(({ sendBack }) =>
+        name === 'recall' ? broken() : sendBack(unknown),
+      ),
+      locate: fromCallback<ReplyCommand, LocateInput>(({ sendBack }) =>
+        name === 'locate' ? broken() : sendBack(located(m1)),
+      ),
+      attempt: fromCallback<ReplyCommand, AttemptInput>(broken),
+    }
+    const actor = createActor(replyMachine.provide({ actors }), { input: replyInput })
     const reports: string[] = []
     actor.on('REPLY_FAILED', ({ error }) => reports.push(error.code))
     actor.start()

@@ -1,6 +1,7 @@
 import { initialTransition, transition, type SnapshotFrom } from 'xstate'
 import { expect, test } from 'vitest'
-import { replyMachine, type ReplyEvent } from '../../machines/reply.ts'
+import type { ReplyEvent } from '../../machines/reply-context.ts'
+import { replyMachine } from '../../machines/reply.ts'
 import * as said from '../support/reply-events.ts'
 
 /*

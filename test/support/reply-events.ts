@@ -1,6 +1,7 @@
 import { createActor, fromCallback } from 'xstate'
 import type { AttemptFailure, Candidate } from '../../machines/reply-policy.ts'
-import { replyMachine, type AttemptInput, type LocateInput, type ReplyEvent } from '../../machines/reply.ts'
+import type { AttemptInput, LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
+import { replyMachine } from '../../machines/reply.ts'
 import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment } from '../../machines/vocabulary.ts'
 import { settlingClock } from './settling-clock.ts'
 
