@@ -63,6 +63,7 @@ describe('the way to the words', () => {
     reply.send({ type: 'REPLY_ADOPTED' }, failed('http', { status: 400 }))
     expect(reply.types()).toEqual(['REPLY_RESTARTED', 'REPLY_RESTARTED', 'REPLY_DELAYED'])
     expect(reply.started.attempts.at(-1)?.reply.purpose).toBe('answer')
+    expect(reply.started.commands).toEqual(['REPLY_ADOPTED'])
     reply.actor.stop()
   })
 
@@ -256,8 +257,10 @@ describe('after the first words were heard', () => {
 
   test('continue: with nobody left the reply fails', () => {
     const reply = chart({ afterCommit: 'continue' })
-    const broken = failed('protocol', { fault: 'no-end' })
+    // A fault that would be worth a retry, had nothing been heard.
+    const broken = failed('http', { status: 500 })
     expect(reply.send(unknown, located(m1), reached, granted, firstToken, cut, committed, broken)).toBe('failed')
+    expect(reply.types()).not.toContain('REPLY_RESTARTED')
     reply.actor.stop()
   })
 

@@ -37,6 +37,8 @@ export function failed(
 export interface Started {
   attempts: AttemptInput[]
   looks: LocateInput[]
+  /** What attempts were told. */
+  commands: string[]
   /** How many attempt actors run. */
   running: number
 }
@@ -44,14 +46,15 @@ export interface Started {
 /** The chart alone, with actors that do nothing; what they would say is sent by the test. */
 export function chart(options: { input?: ReplyInput; afterCommit?: 'stop' | 'continue' } = {}) {
   const clock = settlingClock()
-  const started: Started = { attempts: [], looks: [], running: 0 }
+  const started: Started = { attempts: [], looks: [], commands: [], running: 0 }
   const machine = replyMachine.provide({
     actors: {
       recall: fromCallback<ReplyCommand, ReplyInput>(() => {}),
       locate: fromCallback<ReplyCommand, LocateInput>(({ input }) => {
         started.looks.push(input)
       }),
-      attempt: fromCallback<ReplyCommand, AttemptInput>(({ input }) => {
+      attempt: fromCallback<ReplyCommand, AttemptInput>(({ input, receive }) => {
+        receive(({ type }) => started.commands.push(type))
         started.attempts.push(input)
         started.running++
         return () => {
