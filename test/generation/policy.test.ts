@@ -210,3 +210,39 @@ test('a service whose own backend cannot be reached asks the other one', async (
   reply.stop()
   generation.close()
 })
+
+test('a model that stalls three times is left alone, too', async () => {
+  const clock = settlingClock()
+  const stall: Step[] = [{ type: 'connected' }, 'hang']
+  const backend = scriptedBackend(clock, [stall, say('A.'), stall, say('B.'), stall, say('C.'), say('D.')])
+  const { start, generation } = replies(clock, two, backend)
+  for (const conversation of ['a', 'b', 'c', 'd']) {
+    const reply = start({ conversation })
+    await clock.advance(4_500)
+    reply.stop()
+  }
+  expect(backend.requests.map(({ model }) => model)).toEqual(['m1', 'm2', 'm1', 'm2', 'm1', 'm2', 'm2'])
+  generation.close()
+})
+
+test('an adopted speculation keeps its slot when a reply needs one', async () => {
+  const clock = settlingClock()
+  const backend = scriptedBackend(clock, [[{ type: 'connected' }, 1_000, delta('Ahead.'), {}], say('Other.')])
+  const { start, generation } = replies(clock, { concurrency: { slots: 1 } }, backend)
+  const ahead = start({ replyId: 's1', purpose: 'speculation' })
+  await clock.advance(10)
+  ahead.adopt()
+  const other = start({ replyId: 'r2', conversation: 'other' })
+  await clock.advance(2_000)
+  expect(ahead.last()).toMatchObject({ type: 'REPLY_ENDED', text: 'Ahead.' })
+  expect(other.last()).toMatchObject({ type: 'REPLY_ENDED', text: 'Other.' })
+  ahead.stop()
+  other.stop()
+  generation.close()
+})
+
+test('34: bytes that keep a connection alive are no first token', async () => {
+  const alive: Step[] = [{ type: 'connected' }, ...Array.from({ length: 5 }, () => [1_000, delta('')]).flat(), 'hang']
+  const reply = await run(two, [alive, say('Here.')], { ms: 4_000 })
+  expect(reply.asked).toEqual(['m1', 'm2'])
+})
