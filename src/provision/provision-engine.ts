@@ -90,7 +90,9 @@ async function removeLeftovers(folder: string): Promise<void> {
 
 async function install(cwd: string, options: ProvisionEngineOptions): Promise<void> {
   const { clock, signal, timeLimitMs = 300_000, environment = process.env } = options
-  const args = ['ci', '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--loglevel=error']
+  // The last two: a user's own setting against lock files does not count here, and what npm has it need not fetch.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
+  const args = ['ci', '--ignore-scripts', '--omit=optional', ...quiet, '--package-lock=true', '--prefer-offline']
   const [file, ...first] = npmCommand(environment)
   let end: ProgramEnd
   try {

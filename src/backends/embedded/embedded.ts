@@ -26,7 +26,7 @@ export interface EmbeddedOptions {
   contextTokens?: number
   /** Conversations whose prompts are kept at once. Default 4; what is beyond waits. */
   sequences?: number
-  /** Default: one core is left to the conversation; at least 1. */
+  /** At most, and by default: all cores but one, which is the conversation’s own; at least 1. */
   threads?: number
   /** Prompt tokens read between two looks at the signal. Default by the size of the model. */
   sliceTokens?: number
@@ -76,7 +76,7 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
       modelPath,
       contextTokens,
       sequences,
-      threads: options.threads ?? Math.max(1, availableParallelism() - 1),
+      threads: Math.min(options.threads ?? Number.POSITIVE_INFINITY, Math.max(1, availableParallelism() - 1)),
       sliceTokens: options.sliceTokens ?? sliceFor(header.sizeBytes),
     })
     client = next
