@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { loopbackServer } from '../../src/testing/loopback-server.ts'
 import { readmeBlocks } from '../support/readme-blocks.ts'
 
 // what an outer `npm test` says about its own package is not meant for this one
@@ -101,6 +102,17 @@ describe('the packed package in a fresh project', () => {
       await inspector.close()`
     await writeFile(join(project, 'inspect.js'), code)
     expect((await run(process.execPath, ['inspect.js'], { cwd: project })).stdout).toBe('200\n')
+  })
+
+  it('the examples run', async () => {
+    const server = await loopbackServer({ replies: [{ text: 'It is noon.' }] })
+    await cp(join(root, 'examples'), join(project, 'examples'), { recursive: true })
+    const example = async (name: string, ...args: string[]) =>
+      (await run(process.execPath, [join('examples', name), ...args], { cwd: project })).stdout
+    expect(await example('barge-in.js')).toMatch(/RESPONSE_INTERRUPTED It is noon, and\n/)
+    expect(await example('typed.js', server.url)).toMatch(/^> Who are you\?\nIt is noon\.\n/)
+    expect(await example('event-emitter.js', server.url)).toBe('assistant: It is noon.\n')
+    await server.close()
   })
 
   it('holds what is needed to run and nothing of the tests', async () => {
