@@ -28,7 +28,7 @@ export type LoopbackFault =
   /** The last delta over and over, as fast as the client takes it. */
   | { kind: 'endless' }
   /** A gzip body that stops half way; one with a wrong byte. */
-  | { kind: 'truncated-gzip' | 'corrupt-gzip' }
+  | { kind: 'truncated-gzip' | 'corrupt-gzip'; afterDeltas?: number }
   /** More records after the end record, and the connection left open; the end record twice. */
   | { kind: 'after-end' | 'two-ends' }
 
@@ -52,8 +52,8 @@ export interface LoopbackReply {
     loadMs?: number
     promptMs?: number
   }
-  /** Waits for `release(i)` before the headers, or before the text delta of this index. */
-  hold?: 'headers' | number
+  /** Waits for `release(i)` before the headers, before the text delta of this index, or before each of them. */
+  hold?: 'headers' | 'each' | number
   /** Answers in one piece of JSON though a stream was asked for. */
   whole?: boolean
   /** Writes the body in pieces of this many bytes. */

@@ -24,7 +24,7 @@ const send = (text: string): Step => ({ do: 'send', bytes: bytes(text) })
 /** The body of a reply, step by step, with its fault where it has one. */
 export function bodySteps(reply: LoopbackReply, records: Records): Step[] {
   const steps = reply.raw === undefined ? writtenSteps(reply, records) : [sendRaw(reply.raw), { do: 'end' } as const]
-  const packed = isPacked(reply) ? pack(steps, reply) : steps
+  const packed = isPacked(reply) ? pack(steps, reply, records.head.length) : steps
   return reply.sliceBytes === undefined ? packed : packed.flatMap((step) => slices(step, reply.sliceBytes ?? 1))
 }
 
@@ -46,7 +46,7 @@ function writtenSteps(reply: LoopbackReply, records: Records): Step[] {
   const broken = fault === undefined ? undefined : faultSteps(fault, records)
   for (const [index, record] of records.deltas.entries()) {
     if (broken !== undefined && index === afterDeltas) break
-    if (hold === index) spoken.push({ do: 'hold' })
+    if (hold === index || hold === 'each') spoken.push({ do: 'hold' })
     spoken.push(send(untidy(record)))
   }
   if (broken !== undefined) return [...spoken, ...broken]
@@ -87,14 +87,25 @@ function faultSteps(fault: NonNullable<LoopbackReply['fault']>, records: Records
   }
 }
 
-function pack(steps: Step[], { fault }: LoopbackReply): Step[] {
-  const whole = Buffer.concat(steps.map((step) => (step.do === 'send' ? step.bytes : new Uint8Array())))
-  const packed = gzipSync(whole)
-  if (fault?.kind === 'truncated-gzip')
-    return [{ do: 'send', bytes: packed.subarray(0, packed.length >> 1) }, { do: 'end' }]
+/** Each piece is a gzip member of its own, so that it can be read when it comes; the fault is in the last one. */
+function pack(steps: readonly Step[], { fault }: LoopbackReply, headRecords: number): Step[] {
+  if (fault?.kind !== 'truncated-gzip' && fault?.kind !== 'corrupt-gzip')
+    return steps.map((step) => (step.do === 'send' ? { ...step, bytes: gzipSync(step.bytes) } : step))
+  const fine = headRecords + (fault.afterDeltas ?? 0)
+  const packed: Step[] = []
+  const rest: Uint8Array[] = []
+  let sent = 0
+  for (const step of steps) {
+    if (step.do === 'send' && sent >= fine) rest.push(step.bytes)
+    else if (step.do === 'send') packed.push({ ...step, bytes: gzipSync(step.bytes) })
+    else if (step.do === 'hold') packed.push(step)
+    if (step.do === 'send') sent++
+  }
+  const last = gzipSync(Buffer.concat(rest))
   // the first block's header: no inflater reads past it
-  if (fault?.kind === 'corrupt-gzip') packed.fill(0xff, 10, 16)
-  return [{ do: 'send', bytes: packed }, { do: 'end' }]
+  if (fault.kind === 'corrupt-gzip') last.fill(0xff, 10, 16)
+  const bytes = fault.kind === 'corrupt-gzip' ? last : last.subarray(0, last.length >> 1)
+  return [...packed, { do: 'send', bytes }, { do: 'end' }]
 }
 
 function slices(step: Step, size: number): Step[] {
