@@ -41,7 +41,7 @@ export async function measureEngine(): Promise<void> {
     const outcome = await conversation.ask(utterance)
     if (outcome.timings.timeToFirstTokenMs !== undefined) times.ours.push(outcome.timings.timeToFirstTokenMs)
     history.push({ role: 'user', content: utterance })
-    const { firstTokenMs, text, evaluated } = await request(theirs, history)
+    const { firstTokenMs, text, evaluated } = await request(theirs, model.name, history)
     times.sliding.push(firstTokenMs)
     read.sliding += evaluated
     history.push({ role: 'assistant', content: text })
@@ -55,7 +55,7 @@ export async function measureEngine(): Promise<void> {
   console.log(row('ours', times.ours, read.ours))
 }
 
-async function request(backend: Backend, history: readonly ChatMessage[]) {
+async function request(backend: Backend, model: string, history: readonly ChatMessage[]) {
   const system: ChatMessage = { role: 'system', content: systemPrompt }
   const messages = slide(system, history, {
     budgetTokens: contextTokens - replyTokens - 24,
@@ -65,7 +65,7 @@ async function request(backend: Backend, history: readonly ChatMessage[]) {
   let firstTokenMs = 0
   let text = ''
   const { usage } = await backend.stream(
-    { model: modelName, messages, maxTokens: replyTokens, contextTokens, temperature: 0 },
+    { model, messages, maxTokens: replyTokens, contextTokens, temperature: 0 },
     (record) => {
       if (record.type !== 'delta') return
       if (text === '') firstTokenMs = systemClock.now() - startedAtMs

@@ -17,15 +17,20 @@ export function ollamaChat({ baseUrl, apiKey, lineBytes = defaultLineBytes }: Se
   const backend = 'ollama-chat'
   const transport = createTransport({ baseUrl, backend, ...(apiKey === undefined ? {} : { apiKey }) })
   const through = { transport, backend }
+  const stream: Backend['stream'] = (request, on, signal) => {
+    const asked = chatBody(request)
+    return streamOllama({ through, lineBytes, request, on, signal }, (client) =>
+      request.stream === false ? client.chat({ ...asked, stream: false }) : client.chat({ ...asked, stream: true }),
+    )
+  }
   return {
     name: backend,
     origin: transport.address.origin,
     canAbortPrompt: false,
-    stream(request, on, signal) {
-      const asked = chatBody(request)
-      return streamOllama({ through, lineBytes, request, on, signal }, (client) =>
-        request.stream === false ? client.chat({ ...asked, stream: false }) : client.chat({ ...asked, stream: true }),
-      )
+    stream,
+    // One token, unread: the server keeps the prompt it read for it.
+    async prewarm(request, signal) {
+      await stream({ ...request, maxTokens: 1 }, () => {}, signal)
     },
     models: (signal) => ollamaModels(through, signal),
     describe: (model, signal) => describeOllamaModel(through, model, signal),

@@ -14,7 +14,9 @@ export function readAheadWith(slotsOf: (origin: string) => Slots, report: (note:
   return {
     read(conversation, backend, request) {
       const slots = slotsOf(backend.origin)
-      if (!backend.prewarm || slots.spare === 0) return
+      // How many requests a server takes at once it does not tell (Ollama: one, by default); the engine's slots are ours.
+      const isSpare = backend.name === 'embedded' ? slots.spare > 0 : slots.isIdle
+      if (!backend.prewarm || !isSpare) return
       const controller = new AbortController()
       running.add(controller)
       const ticket = slots.enter({

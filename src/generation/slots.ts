@@ -34,6 +34,8 @@ export interface Slots {
   enter(request: SlotRequest): SlotTicket
   readonly spare: number
   readonly waiting: number
+  /** Nobody holds a slot and nobody waits. */
+  readonly isIdle: boolean
 }
 
 interface Place extends SlotRequest {
@@ -92,12 +94,17 @@ export function createSlots(options: { slots: number; queue: number }): Slots {
     }
   }
 
-  /** Work ahead gives way: first that of the same conversation, then prewarms, then speculations. */
+  /**
+   * Work ahead gives way: all prewarms (a server that serves one request at a time would let the reply wait for them),
+   * speculations of the same conversation, then another's where no slot is left.
+   */
   function makeWay(owner: string): void {
-    for (const place of holders) if (place.owner === owner && place.priority !== 'reply') revoke(place, 'preempted')
+    for (const place of holders) {
+      if (place.priority === 'prewarm' || (place.owner === owner && place.priority === 'speculation'))
+        revoke(place, 'preempted')
+    }
     if (holders.size < options.slots) return
-    const ahead = [...holders].filter(({ priority }) => priority !== 'reply')
-    const victim = ahead.find(({ priority }) => priority === 'prewarm') ?? ahead.at(-1)
+    const victim = [...holders].findLast(({ priority }) => priority === 'speculation')
     if (victim) revoke(victim, 'preempted')
   }
 
@@ -140,6 +147,9 @@ export function createSlots(options: { slots: number; queue: number }): Slots {
     },
     get waiting() {
       return waiters.size
+    },
+    get isIdle() {
+      return holders.size + waiters.size === 0
     },
   }
 }

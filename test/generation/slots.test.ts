@@ -119,3 +119,12 @@ test('whatever comes and goes: never more than the slots, nobody forgotten', () 
     }),
   )
 })
+
+test('reading ahead gives way to any reply, also where a slot is left', () => {
+  const { enter, log, slots } = desk({ slots: 3, queue: 8 })
+  enter('ahead', 'prewarm', 'a')
+  expect(slots.isIdle).toBe(false)
+  enter('b')
+  expect(log).toEqual(['+ahead', 'preempted ahead', '+b'])
+  expect(slots.spare).toBe(2)
+})
