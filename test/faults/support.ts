@@ -65,6 +65,13 @@ export async function stage({ replies, first = {}, second = {}, alone = false, o
   const sockets = () => one.openSockets + two.openSockets
   const living = () => Object.keys(conversation.actor.getSnapshot().children)
 
+  /** The reply chart is in this state of its work. */
+  const isWorking = (state: string) =>
+    Object.values(conversation.actor.getSnapshot().children).some((child) => {
+      const snapshot: unknown = child?.getSnapshot()
+      return JSON.stringify(snapshot)?.includes(`"work":${JSON.stringify(state)}`)
+    })
+
   async function ask(text = 'what time is it'): Promise<TurnOutcome> {
     const outcome = await conversation.ask(text)
     outcomes.push(outcome)
@@ -131,6 +138,7 @@ export async function stage({ replies, first = {}, second = {}, alone = false, o
     logged,
     of,
     ask,
+    isWorking,
     rests,
     settles,
     leaves,
