@@ -8,8 +8,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export type SettingsTree = { readonly [key: string]: unknown }
 
 const prefix = 'COLLOQUY_'
-/** Read by the command line itself; no settings of a service. */
-const others: readonly string[] = ['COLLOQUY_CONFIG', 'COLLOQUY_CACHE_DIR']
+/** Read elsewhere; no settings of a service. */
+const others: readonly string[] = ['COLLOQUY_CONFIG', 'COLLOQUY_CACHE_DIR', 'COLLOQUY_DEBUG', 'COLLOQUY_ENGINE_ENTRY']
 
 /**
  * The settings in COLLOQUY_* variables: `COLLOQUY_ENDPOINTING_MIN_DELAY_MS=300` is `endpointing.minDelayMs: 300`.

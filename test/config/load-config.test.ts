@@ -49,6 +49,8 @@ describe('three sources of one configuration', () => {
       COLLOQUY_ASSISTANT_NAMES: 'Ada, Grace',
       COLLOQUY_FALLBACK_MODELS: '["a",{"model":"b","baseUrl":"http://other:1234"}]',
       COLLOQUY_SYSTEM_PROMPT: '',
+      COLLOQUY_CACHE_DIR: '/tmp',
+      COLLOQUY_DEBUG: '1',
       UNRELATED: 'x',
     }
     const settings = await loadConfig({ folder, environment })
