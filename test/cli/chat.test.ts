@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { runCli } from '../../src/cli/run-cli.ts'
@@ -99,6 +100,28 @@ describe('colloquy chat --once', () => {
     expect(await runCli(['chat', '--once', 'hi'], terminal)).toBe(1)
     expect(terminal.complained).toMatch(/apiKey/)
     expect(terminal.complained).not.toContain('wrong-secret')
+  })
+})
+
+const isOllamaHere = await new Promise<boolean>((resolve) => {
+  const socket = connect(11_434, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false))
+  socket.on('connect', () => socket.destroy())
+})
+
+describe.skipIf(isOllamaHere)('colloquy chat where no server answers and none was configured', () => {
+  it('says so and sets up the embedded engine, or tells in one line why it cannot', async () => {
+    const terminal = fakeTerminal({ environment: { COLLOQUY_CACHE_DIR: '/dev/null/cache' } })
+    expect(await runCli(['chat', '--once', 'hi'], terminal)).toBe(1)
+    const [first, second, ...more] = terminal.complained.split('\n')
+    expect(first).toMatch(/^No server answers at http:\/\/127\.0\.0\.1:11434 .* using the embedded engine/)
+    expect(second).toMatch(/^colloquy: The cache folder \/dev\/null\/cache cannot be used: .*COLLOQUY_CACHE_DIR/)
+    expect(more).toEqual([''])
+  })
+
+  it('the doctor says that it is not set up, and fetches nothing', async () => {
+    const terminal = fakeTerminal({ environment: { COLLOQUY_CACHE_DIR: '/nowhere/at/all' } })
+    expect(await runCli(['doctor'], terminal)).toBe(1)
+    expect(terminal.printed).toMatch(/The embedded engine is not set up\.\n +do: Run "colloquy model pull"/)
   })
 })
 
