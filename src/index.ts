@@ -1,6 +1,7 @@
 /** The public API of colloquy, every export by name. */
 export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
-export type { Conversation, ConversationOptions, TurnOutcome } from './runtime/conversation.ts'
+export type { Conversation, ConversationOptions } from './runtime/conversation.ts'
+export type { TurnOutcome } from './runtime/turn-outcome.ts'
 export type { GenerateOptions, Reply, ReplyResult } from './runtime/single-reply.ts'
 export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
 export type { BackendInfo, ConnectionReport } from './runtime/backend-connection.ts'

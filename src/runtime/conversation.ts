@@ -2,7 +2,7 @@ import { Observable, Subject, Subscription } from 'rxjs'
 import { createActor, type ActorRefFrom } from 'xstate'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
 import { conversationInput, type conversationMachine } from '../../machines/conversation.ts'
-import type { Delta, Failure, Segment, ServiceEvent, SpeechEvent, Timings, Turn } from '../../machines/vocabulary.ts'
+import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Generation } from '../generation/index.ts'
 import { foldHistory } from '../history/fold-history.ts'
@@ -16,20 +16,7 @@ import { createEventDesk } from './event-desk.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
 import { createReplyRecords } from './reply-records.ts'
-
-/** How a turn ended. */
-export interface TurnOutcome {
-  turnId: string
-  ending: 'finished' | 'interrupted' | 'failed'
-  /** The reply's source text, as far as it was generated. */
-  text: string
-  /** What of it was heard. */
-  heard: string
-  model?: string
-  backend?: string
-  timings: Timings
-  error?: Pick<Failure, 'code' | 'message'>
-}
+import type { TurnOutcome } from './turn-outcome.ts'
 
 /** One conversation, as a program uses it. */
 export interface Conversation {

@@ -1,9 +1,9 @@
 import { Subject, type Observable } from 'rxjs'
 import type { ConversationEmitted } from '../../machines/conversation-events.ts'
 import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
-import type { TurnOutcome } from './conversation.ts'
 import type { Logger } from './options.ts'
 import type { ReplyRecords } from './reply-records.ts'
+import type { TurnOutcome } from './turn-outcome.ts'
 
 /** Where facts that the chart emits become events: with their moment, their timings and what was heard. */
 export interface EventDesk {
