@@ -109,6 +109,8 @@ export class EngineClient {
     try {
       return await new Promise<Last>((resolve, reject) => {
         stop = () => {
+          // At once, not in `finally`: messages that have arrived together are all told before any promise moves on.
+          this.#pending.delete(id)
           this.#send({ type: 'abort', id })
           reject(signal?.reason)
         }
