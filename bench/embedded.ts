@@ -13,11 +13,9 @@ import { defaultModelName, findCatalogueModel } from '../src/provision/model-cat
 import { provisionEngine } from '../src/provision/provision-engine.ts'
 import { pullModel } from '../src/provision/pull-model.ts'
 import { systemClock } from '../src/runtime/clock.ts'
-import compileEngine from '../test/support/compile-engine.ts'
 
 const clock = systemClock
 const never = new AbortController().signal
-const removeCompiled = compileEngine()
 const wanted = process.argv[2] ?? defaultModelName
 const engineDir = await provisionEngine({ clock })
 const known = findCatalogueModel(wanted) !== undefined
@@ -190,4 +188,3 @@ for (const conversations of [1, 4]) {
 }
 row('memory of the engine’s process, four sequences', await memoryMb(four.pid ?? 0))
 await four.close()
-removeCompiled()
