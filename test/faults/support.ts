@@ -1,9 +1,9 @@
 import { Subject } from 'rxjs'
 import type { InspectionEvent } from 'xstate'
 import { expect, onTestFinished } from 'vitest'
-import type { ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
+import type { ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
-import type { TurnOutcome } from '../../src/runtime/conversation.ts'
+import type { TurnOutcome } from '../../src/runtime/turn-outcome.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
 import { loopbackServer, type LoopbackOptions, type LoopbackReply } from '../../src/testing/loopback-server.ts'
 import { isNoMoreThan, quiet, resources } from './resources.ts'
@@ -19,6 +19,8 @@ export interface StageOptions {
   second?: LoopbackOptions
   /** No second server: nothing but m1. */
   alone?: boolean
+  /** What was said before. */
+  past?: readonly Turn[]
   options?: LlmServiceOptions
 }
 
@@ -26,7 +28,14 @@ export interface StageOptions {
  * A whole service over real sockets. The first server has m1 and m2, the second m3: what leaves the model is answered
  * by m2, what leaves the origin by m3. One slot, so that a slot that is not given back stops the next turn.
  */
-export async function stage({ replies, first = {}, second = {}, alone = false, options = {} }: StageOptions = {}) {
+export async function stage({
+  replies,
+  first = {},
+  second = {},
+  alone = false,
+  past = [],
+  options = {},
+}: StageOptions = {}) {
   const before = resources()
   const one = await loopbackServer({
     models: alone ? ['m1'] : ['m1', 'm2'],
@@ -54,7 +63,7 @@ export async function stage({ replies, first = {}, second = {}, alone = false, o
   })
   const events: ServiceEvent[] = []
   service.events.subscribe((event) => events.push(event))
-  const conversation = service.conversation()
+  const conversation = service.conversation('default', { history: past })
   const caller = new Subject<SpeechEvent>()
   conversation.listenTo(caller)
   const outcomes: TurnOutcome[] = []
@@ -64,6 +73,13 @@ export async function stage({ replies, first = {}, second = {}, alone = false, o
     events.filter((event): event is Extract<ServiceEvent, { type: Type }> => event.type === type)
   const sockets = () => one.openSockets + two.openSockets
   const living = () => Object.keys(conversation.actor.getSnapshot().children)
+
+  /** The conversation still talks, where no model can be had. */
+  async function says(): Promise<void> {
+    const said = conversation.say('I cannot think today.')
+    if (conversation.actor.getSnapshot().matches('error')) clock.wind(3_000)
+    expect(await said).toMatchObject({ ending: 'finished', heard: 'I cannot think today.' })
+  }
 
   /** The reply chart is in this state of its work. */
   const isWorking = (state: string) =>
@@ -140,6 +156,7 @@ export async function stage({ replies, first = {}, second = {}, alone = false, o
     ask,
     isWorking,
     rests,
+    says,
     settles,
     leaves,
     /** The models in the order they were asked, on both servers. */
