@@ -20,7 +20,17 @@ let project = ''
 /** Builds and packs a copy, so that the checkout's own dist stays as it is. */
 async function pack(): Promise<string> {
   const copy = join(folder, 'checkout')
-  const parts = ['machines', 'src', 'engine', 'docs', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json']
+  const parts = [
+    'bin',
+    'machines',
+    'src',
+    'engine',
+    'docs',
+    'scripts',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+  ]
   for (const part of [...parts, 'README.md', 'LICENSE'])
     await cp(join(root, part), join(copy, part), { recursive: true })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
@@ -84,7 +94,7 @@ describe('the packed package in a fresh project', () => {
   })
 
   it('brings a command that fails with one line and its exit code', async () => {
-    const main = join(project, 'node_modules/colloquy/dist/src/cli/main.js')
+    const main = join(project, 'node_modules/colloquy/bin/colloquy.js')
     const failed: unknown = await run(process.execPath, [main, 'chta'], { cwd: project }).catch(
       (error: unknown) => error,
     )
@@ -118,7 +128,14 @@ describe('the packed package in a fresh project', () => {
   it('holds what is needed to run and nothing of the tests', async () => {
     const inside = join(project, 'node_modules/colloquy')
     const all = await readdir(inside, { recursive: true })
-    for (const part of ['dist/src/index.js', 'dist/src/index.d.ts', 'engine/package-lock.json', 'LICENSE', 'README.md'])
+    for (const part of [
+      'bin/colloquy.js',
+      'dist/src/index.js',
+      'dist/src/index.d.ts',
+      'engine/package-lock.json',
+      'LICENSE',
+      'README.md',
+    ])
       expect(all).toContain(part)
     expect(all.filter((name) => /(^|\/)(test|bench|scripts|node_modules)(\/|$)/.test(name))).toEqual([])
     expect(all.filter((name) => name.endsWith('.ts') && !name.endsWith('.d.ts'))).toEqual([])
