@@ -1,6 +1,8 @@
 import { createBackendConnection, type BackendConnection } from './backend-connection.ts'
 import type { Target } from '../generation/index.ts'
+import { parseAddress } from '../backends/address.ts'
 import type { Backend } from '../backends/contract.ts'
+import type { Settings } from '../config/config.ts'
 import type { ServiceParts } from './options.ts'
 
 /** Where Ollama listens when nobody said otherwise. */
@@ -12,30 +14,38 @@ export interface Connections {
   to(target: Target): BackendConnection
 }
 
+/** Throws `config` for an address, of the service or of a fallback, that can never work. Sends nothing. */
 export function createConnections({ settings, clock, backend }: ServiceParts): Connections {
   const known = new Map<string, BackendConnection>()
-  return {
-    to(target) {
-      const isOwn = target.baseUrl === undefined || target.baseUrl === settings.baseUrl
-      if (isOwn && backend !== undefined) return connected(backend)
-      const baseUrl = target.baseUrl ?? settings.baseUrl ?? usualAddress
-      const apiKey = target.apiKey ?? (isOwn ? settings.apiKey : undefined)
-      const apiType = target.apiType ?? (isOwn ? settings.apiType : 'auto')
-      const key = `${baseUrl} ${apiType}`
-      const connection =
-        known.get(key) ??
-        createBackendConnection({
-          baseUrl,
-          apiType,
-          clock,
-          limits: settings.limits,
-          timeouts: settings.timeouts,
-          ...(apiKey === undefined ? {} : { apiKey }),
-        })
-      known.set(key, connection)
-      return connection
-    },
+
+  function to(target: Target): BackendConnection {
+    const isOwn = target.baseUrl === undefined || target.baseUrl === settings.baseUrl
+    if (isOwn && backend !== undefined) return connected(backend)
+    const baseUrl = target.baseUrl ?? settings.baseUrl ?? usualAddress
+    const apiKey = target.apiKey ?? (isOwn ? settings.apiKey : undefined)
+    const apiType = target.apiType ?? (isOwn ? settings.apiType : 'auto')
+    const key = JSON.stringify([baseUrl, apiType, apiKey])
+    const connection =
+      known.get(key) ??
+      createBackendConnection({
+        baseUrl,
+        apiType,
+        clock,
+        limits: settings.limits,
+        timeouts: settings.timeouts,
+        ...(apiKey === undefined ? {} : { apiKey }),
+      })
+    known.set(key, connection)
+    return connection
   }
+
+  for (const baseUrl of addressesIn(settings)) parseAddress(baseUrl)
+  return { to }
+}
+
+function addressesIn({ baseUrl, fallback }: Settings): string[] {
+  const elsewhere = fallback.models.map((model) => (typeof model === 'string' ? undefined : model.baseUrl))
+  return [baseUrl, ...elsewhere].filter((address) => address !== undefined)
 }
 
 /** A backend that a program brought along is there by definition. */

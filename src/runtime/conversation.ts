@@ -92,7 +92,11 @@ export function createConversation(
         : past
     },
     onDelta: records.onDelta,
-    onMark: records.onMark,
+    onMark(mark) {
+      records.onMark(mark)
+      if (mark.type !== 'template-tokens') return
+      logger?.debug({ conversationId: id, count: mark.count }, 'template tokens were left out of a reply')
+    },
     unspokenMs,
   })
 

@@ -24,6 +24,8 @@ export interface LoopbackOptions {
   /** Where set, every request must bring it as bearer token. */
   apiKey?: string
   version?: string
+  /** Default: a free one. */
+  port?: number
 }
 
 /** One chat request as the server saw it. */
@@ -196,7 +198,7 @@ export async function loopbackServer(options: LoopbackOptions = {}): Promise<Loo
     socket.on('error', () => socket.destroy())
     socket.once('close', () => sockets.delete(socket))
   })
-  const port = await listening(server)
+  const port = await listening(server, options.port)
   const at = (index: number): LoopbackRequest => {
     const entry = requests[index]
     if (entry === undefined) throw new RangeError(`no request ${index} was seen`)

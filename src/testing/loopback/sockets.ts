@@ -1,10 +1,10 @@
 import { connect, createServer as createSocketServer, type Server, type Socket } from 'node:net'
 
-/** Listens on a free port of 127.0.0.1. */
-export function listening(server: Server, backlog?: number): Promise<number> {
+/** Listens on 127.0.0.1: on this port, by default on a free one. */
+export function listening(server: Server, port = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ port: 0, host: '127.0.0.1', ...(backlog === undefined ? {} : { backlog }) }, () => {
+    server.listen({ port, host: '127.0.0.1' }, () => {
       const address = server.address()
       if (address === null || typeof address === 'string') reject(new Error('no port'))
       else resolve(address.port)
