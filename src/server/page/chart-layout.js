@@ -1,7 +1,7 @@
 /** Where the states of a machine stand in a picture: one column of boxes, arcs down on the right, up on the left. Pure. */
 
 const width = 344
-const box = { x: 66, width: 212, height: 30, gap: 9 }
+const box = { x: 66, width: 212, height: 26, gap: 7 }
 const chip = { height: 18, gap: 4, pad: 7, charPx: 6.1 }
 const inner = box.width - 16
 
@@ -75,7 +75,7 @@ function place(rows, y) {
       const placed = {
         ...item,
         x,
-        y: y + box.height - 2 + line * (chip.height + chip.gap),
+        y: y + box.height - 1 + line * (chip.height + chip.gap),
         width: chipWidth(item.key),
         height: chip.height,
       }
@@ -123,7 +123,7 @@ function arcsOf(column, boxes, last) {
 function arc(from, to, isDown, distance) {
   const side = isDown ? 1 : -1
   const x = isDown ? box.x + box.width : box.x
-  const [y1, y2] = isDown ? [from.y + 20, to.y + 10] : [from.y + 10, to.y + 20]
+  const [y1, y2] = isDown ? [from.y + 18, to.y + 8] : [from.y + 8, to.y + 18]
   const bulge = x + side * Math.min(62, 10 + distance * 13)
   return {
     from: from.id,

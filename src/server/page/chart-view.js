@@ -36,8 +36,8 @@ function drawBox({ id, key, description, isActive, x, y, width, height, chips })
     'g',
     { class: `state ${key}${isActive ? ' active' : ''}`, 'data-state': id },
     title,
-    svg('rect', { x, y, width, height, rx: 8 }),
-    svg('text', { x: x + 12, y: y + 20 }, words(key)),
+    svg('rect', { x, y, width, height, rx: 7 }),
+    svg('text', { x: x + 12, y: y + 17.5 }, words(key)),
     ...chips.map((chip) =>
       svg(
         'g',
