@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], exclude: ['test/model-weights/**', 'test/servers/**', 'node_modules/**'], globalSetup: ['test/support/compile-engine.ts'], testTimeout: 20_000 },
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/model-weights/**', 'node_modules/**'],
+    globalSetup: ['test/support/compile-engine.ts'],
+    testTimeout: 20_000,
+  },
 })

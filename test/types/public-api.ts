@@ -1,0 +1,38 @@
+/** Checked by tsc alone: what a program may write, and what the types refuse. */
+import { createActor, fromCallback } from 'xstate'
+import { conversationInput, conversationMachine, replyMachine, type ConversationEmitted } from '../../machines/index.ts'
+import { createLlmService, sinkFrom, type ServiceEvent, type SpeechSink } from '../../src/index.ts'
+import { scriptedReply } from '../../src/testing/index.ts'
+
+const service = createLlmService({ apiType: 'auto', sink: sinkFrom(async () => {}), endpointing: { minDelayMs: 300 } })
+
+// @ts-expect-error a typing slip in a setting
+createLlmService({ endpointing: { minDelay: 300 } })
+// @ts-expect-error there is no such API
+createLlmService({ apiType: 'anthropic' })
+// @ts-expect-error a sink must play
+const silent: SpeechSink = {}
+// @ts-expect-error history is read and never written
+service.conversation().history.push({ role: 'user', text: 'x' })
+
+export function heardOf(event: ServiceEvent): string {
+  // @ts-expect-error not every event has it
+  if (event.heard) return ''
+  return event.type === 'RESPONSE_FINISHED' ? event.heard : ''
+}
+
+// A reply may be a chart or a callback; both fit without a cast.
+const provided = conversationMachine.provide({ actors: { reply: scriptedReply('Hi.') } })
+conversationMachine.provide({ actors: { reply: replyMachine } })
+conversationMachine.provide({ actors: { reply: fromCallback(() => {}) } })
+const actor = createActor(provided, { input: conversationInput() })
+actor.on('RESPONSE_INTERRUPTED', ({ reason }) => reason.length)
+// @ts-expect-error not an event of a conversation
+actor.send({ type: 'SPEECH_SUNG' })
+// @ts-expect-error a transcript has words
+actor.send({ type: 'SPEECH_DETECTED' })
+// @ts-expect-error no such state
+actor.getSnapshot().matches('singing')
+
+export const told: ConversationEmitted['type'] = 'RESPONSE_FINISHED'
+export { silent }
