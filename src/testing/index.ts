@@ -29,3 +29,5 @@ export type {
   LoopbackServer,
   LoopbackServes,
 } from './loopback-server.ts'
+export { writeTinyGguf } from './tiny-gguf.ts'
+export type { TinyGgufOptions } from './tiny-gguf.ts'
