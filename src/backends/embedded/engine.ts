@@ -7,8 +7,8 @@ import { TokenText } from './token-text.ts'
 
 /** Small models fall into loops without it; 1.1 over 64 tokens is llama.cpp's usual. */
 const repetition = { penalty: 1.1, tokens: 64 }
-/** Where the request says nothing. Greedy small models repeat themselves. */
-const defaultTemperature = 0.7
+/** Where the request says nothing. Small models wander off above it (SmolLM2's card asks for 0.2), and loop at 0. */
+const defaultTemperature = 0.3
 
 export interface EngineResult {
   finishReason: 'stop' | 'length'
