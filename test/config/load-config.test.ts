@@ -138,6 +138,7 @@ describe('a secret stays one', () => {
   it.each([
     ['a key of the wrong type', { apiKey: [secret] }],
     ['a key in the wrong place', { baseUrl: secret }],
+    ['a key without its quotes', `{"apiKey": ${secret}}`],
     ['broken JSON around it', `{"apiKey": "${secret}" oops`],
   ])('%s is not shown', async (_, content) => {
     await write(content)
