@@ -1,7 +1,7 @@
 import type { Backend, BackendEnd, BackendRecord } from '../../src/index.ts'
 
 export interface HandBackend extends Backend {
-  /** Resolves once a request is there. */
+  /** Resolves with the next request. */
   asked(): Promise<void>
   write(text: string): void
   end(): void
@@ -11,8 +11,7 @@ export interface HandBackend extends Backend {
 export function handBackend(): HandBackend {
   const model = { name: 'small-model', loaded: true, chat: true }
   let request: { on: (record: BackendRecord) => void; resolve: (end: BackendEnd) => void } | null = null
-  let arrived = () => {}
-  const arrival = new Promise<void>((resolve) => (arrived = resolve))
+  const waiting: (() => void)[] = []
   return {
     name: 'scripted',
     origin: 'scripted://by-hand',
@@ -24,9 +23,9 @@ export function handBackend(): HandBackend {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
         request = { on, resolve }
         on({ type: 'connected' })
-        arrived()
+        for (const go of waiting.splice(0)) go()
       }),
-    asked: () => arrival,
+    asked: () => new Promise((resolve) => waiting.push(resolve)),
     write: (text) => request?.on({ type: 'delta', kind: 'text', text }),
     end: () => request?.resolve({ model: model.name, finishReason: 'stop', usage: {} }),
   }
