@@ -142,6 +142,6 @@ describe('a secret stays one', () => {
     ['broken JSON around it', `{"apiKey": "${secret}" oops`],
   ])('%s is not shown', async (_, content) => {
     await write(content)
-    expect(await refusal({})).not.toContain(secret)
+    expect(await refusal({})).not.toContain(secret.slice(0, 6))
   })
 })
