@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api'
 import type { ResponseGenerated, Timings } from '../../machines/vocabulary.ts'
+import { LlmError } from '../backends/contract.ts'
 
 /** What a reply tells about its model, in the words of the GenAI conventions (development status). */
 export function replyAttributes({
@@ -52,8 +53,11 @@ export function timingAttributes(timings: Timings): Attributes {
   })
 }
 
+/** Host and port alone: an address may carry credentials. Throws LlmError `config` for what is no address. */
 export function serverAttributes(baseUrl: string | undefined): Attributes {
   if (baseUrl === undefined) return {}
+  if (!URL.canParse(baseUrl))
+    throw new LlmError('config', { message: 'baseUrl must be an http:// or https:// address' })
   const { hostname, port, protocol } = new URL(baseUrl)
   return { 'server.address': hostname, 'server.port': port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port) }
 }

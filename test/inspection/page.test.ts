@@ -134,6 +134,8 @@ describe.skipIf(!hasBrowser)('the page of the inspector, in Chromium', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
     const folder = process.env['SCREENSHOTS']
     if (folder !== undefined) await page.screenshot({ path: `${folder}/inspector-${colorScheme}.png` })
+    await page.setViewportSize({ width: 390, height: 844 })
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
     expect(complaints).toEqual([])
     await end()
   })

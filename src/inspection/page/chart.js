@@ -97,12 +97,13 @@ export function createChart({ root, note }) {
         one.actions.length > 0 ? element('span', { className: 'actions' }, ` ${one.actions.join(', ')}`) : null,
       ),
     )
-    note.replaceChildren(
+    const parts = [
       element('h3', {}, state.key),
       state.description ? element('p', {}, state.description) : null,
       state.tags.length > 0 ? element('p', { className: 'tags' }, `tags: ${state.tags.join(', ')}`) : null,
       rows.length > 0 ? element('ul', {}, ...rows) : element('p', { className: 'hint' }, 'No transition of its own.'),
-    )
+    ]
+    note.replaceChildren(...parts.filter((part) => part !== null))
   }
 
   /** Scrolls the chart alone, and only where it must. @param {HTMLElement | undefined} box */
