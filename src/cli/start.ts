@@ -1,3 +1,4 @@
+import { startInspector } from '../inspection/index.ts'
 import { startServer, type RunningServer } from '../server/start-server.ts'
 import { chooseService, type ChosenService } from './choose-service.ts'
 import { configFlags, type Command, type ExitCode } from './command.ts'
@@ -10,12 +11,13 @@ const usualPort = 4_747
 
 export const start: Command = {
   name: 'start',
-  usage: '[--port 4747] [--host 127.0.0.1] [--token SECRET] [--json]',
+  usage: '[--port 4747] [--host 127.0.0.1] [--token SECRET] [--inspect] [--json]',
   summary: 'Serves the page, HTTP and the WebSocket, with whatever model there is',
   flags: {
     port: { value: 'PORT', meaning: 'where to listen; the next free one when it is taken. Default 4747' },
     host: { value: 'HOST', meaning: 'address to listen on; default 127.0.0.1, this machine alone' },
     token: { value: 'SECRET', meaning: 'bearer token to demand; needed when other machines may come in' },
+    inspect: { meaning: 'serve the inspector too: every actor, chart and event, on this machine alone' },
     json: { meaning: 'print one JSON object when ready: url, port, who answers' },
     ...configFlags,
   },
@@ -44,9 +46,12 @@ async function serve(
   { terminal, port, signal }: { terminal: Terminal; port: number; signal: AbortSignal },
 ): Promise<ExitCode> {
   const settings = await readSettings(given, terminal)
-  const chosen = await chooseService({ settings, terminal, signal, options: {} })
+  const inspector = given.switches.has('inspect') ? await startInspector() : undefined
+  let chosen: ChosenService | undefined
   let server: RunningServer | undefined
   try {
+    const options = inspector === undefined ? {} : { inspect: inspector.inspect }
+    chosen = await chooseService({ settings, terminal, signal, options })
     const host = given.texts.get('host')
     const token = given.texts.get('token')
     server = await startServer({
@@ -58,12 +63,19 @@ async function serve(
       ...(host === undefined ? {} : { host }),
       ...(token === undefined ? {} : { token }),
     })
-    announce(server, { chosen, terminal, port, asJson: given.switches.has('json') })
+    announce(server, {
+      chosen,
+      terminal,
+      port,
+      asJson: given.switches.has('json'),
+      inspectorUrl: inspector?.url,
+    })
     await aborted(signal)
     return 0
   } finally {
     await server?.close()
-    await chosen.close()
+    await chosen?.close()
+    await inspector?.close()
   }
 }
 
@@ -72,13 +84,18 @@ interface Announcement {
   terminal: Terminal
   port: number
   asJson: boolean
+  inspectorUrl: string | undefined
 }
 
-function announce(server: RunningServer, { chosen: { answering }, terminal, port, asJson }: Announcement): void {
+function announce(
+  server: RunningServer,
+  { chosen: { answering }, terminal, port, asJson, inspectorUrl }: Announcement,
+): void {
   if (server.port !== port && port !== 0) print(terminal.errors, `Port ${port} is taken: using ${server.port}.`)
   if (asJson) {
     const { url, host, port: bound } = server
-    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering }))
+    const inspector = inspectorUrl === undefined ? {} : { inspector: inspectorUrl }
+    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering, ...inspector }))
   }
   if (answering.notice !== undefined) print(terminal.errors, answering.notice)
   print(terminal.output, `\n  ${server.url}\n`)
@@ -86,6 +103,7 @@ function announce(server: RunningServer, { chosen: { answering }, terminal, port
     ? `${answering.model ?? 'the model of the server'}, ${placeOf[answering.kind]}`
     : 'the scripted responder (not a language model)'
   print(terminal.output, `  Open it in a browser and talk with ${who}. Ctrl-C ends.`)
+  if (inspectorUrl !== undefined) print(terminal.output, `  The inspector: ${inspectorUrl}`)
 }
 
 const placeOf = {

@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { openBrowser, openPage, skipsBrowser, type OpenPage } from './open-page.ts'
+import { z } from 'zod'
 import { handBackend } from './hand-backend.ts'
 import { servePage, type Served } from './serve-page.ts'
 import { stubSpeech } from './speech-stubs.ts'
@@ -44,8 +45,10 @@ describe.skipIf(skipsBrowser)('the page of colloquy start, in real Chromium', ()
   const run = (page: Page, code: string) => page.evaluate(code)
   // Not waitForFunction: the page's policy forbids what it does.
   const until = (page: Page, code: string) => expect.poll(() => page.evaluate(`Boolean(${code})`), patience).toBe(true)
-  const history = (page: Page) =>
-    page.evaluate(async () => (await (await fetch('/conversations/default/history')).json()).history)
+  const history = async (page: Page) => {
+    const told = await page.evaluate(async () => (await fetch('/conversations/default/history')).text())
+    return z.object({ history: z.array(z.looseObject({})) }).parse(JSON.parse(told)).history
+  }
 
   test('a typed turn is answered as it streams, and the charts, the trail and the timeline show it', async () => {
     const backend = handBackend()

@@ -13,12 +13,14 @@ export function newConversation(conversationId) {
     trail: ['idle'],
     voiceTaken: false,
     moments: null,
+    /** Of a reply that runs ahead of its turn: its words and its slot come before the turn does. */
+    early: { replyId: '', deltas: [], grantedAtMs: undefined },
     speechEndedAtMs: null,
     ending: null,
   }
 }
 
-const longestTrail = 8
+const longestTrail = 5
 
 /** Takes one message of the server into account. */
 export function take(known, message) {
@@ -42,6 +44,8 @@ export function take(known, message) {
       return
     case 'SPEECH_DETECTED':
       known.pending.partial = ''
+      // Outside of `detecting` earlier words led to no turn: a backchannel, a stop word.
+      if (known.state !== 'detecting') known.pending.finals = []
       if (message.text.trim() !== '') known.pending.finals.push(message.text)
       return
     case 'SPEECH_ENDED':
@@ -72,8 +76,11 @@ function begin(known, { state, history, voice, charts }) {
 
 function takeChart(known, chart) {
   known.charts[chart.chart] = chart
-  if (chart.chart !== 'reply' || known.moments === null) return
-  if (chart.active.includes('reply.work.attempting.requested')) known.moments.grantedAtMs ??= chart.atMs
+  if (chart.chart !== 'reply') return
+  if (chart.last === undefined) known.early = { replyId: '', deltas: [], grantedAtMs: undefined }
+  if (!chart.active.includes('reply.work.attempting.requested')) return
+  known.early.grantedAtMs ??= chart.atMs
+  if (known.moments !== null) known.moments.grantedAtMs ??= chart.atMs
 }
 
 function newReply(replyId) {
@@ -103,12 +110,20 @@ function takeReply(known, message) {
       known.moments = {
         callerEndedAtMs: spoken !== null && caller?.turnId === message.turnId ? spoken : message.atMs,
         askedAtMs: message.atMs,
+        grantedAtMs: known.early.grantedAtMs,
       }
       known.speechEndedAtMs = null
+      for (const delta of known.early.deltas.splice(0)) takeReply(known, delta)
       return
     }
     case 'delta':
-      if (!reply || reply.replyId !== message.replyId || message.kind !== 'text') return
+      if (message.kind !== 'text') return
+      if (!reply || reply.replyId !== message.replyId) {
+        if (known.early.replyId !== message.replyId)
+          Object.assign(known.early, { replyId: message.replyId, deltas: [] })
+        known.early.deltas.push(message)
+        return
+      }
       if (message.attempt > reply.attempt) {
         reply.attempt = message.attempt
         reply.text = reply.segments.map(({ gap, source }) => gap + source).join('')
@@ -213,7 +228,8 @@ export function stationsOf(moments) {
   ]
   return stations.map(([key, label, from, to]) => {
     if (from === undefined || to === undefined) return { key, label, fromMs: null, ms: null }
-    const start = Math.max(0, from - callerEndedAtMs)
-    return { key, label, fromMs: start, ms: Math.max(0, to - from) }
+    // What ran ahead of the turn took none of the caller's time.
+    const [start, end] = [Math.max(0, from - callerEndedAtMs), Math.max(0, to - callerEndedAtMs)]
+    return { key, label, fromMs: start, ms: Math.max(0, end - start) }
   })
 }

@@ -35,9 +35,10 @@ export function createTranscript(place, { onRetry, onTry }) {
       drawn = []
       place.replaceChildren()
     },
-    draw({ entries, pending }) {
+    draw({ entries, pending, state }) {
       const isAtEnd = place.scrollHeight - place.scrollTop - place.clientHeight < 80
-      const live = [...pending.finals, pending.partial].filter((text) => text.trim() !== '').join(' ')
+      const words = state === 'detecting' ? [...pending.finals, pending.partial] : []
+      const live = words.filter((text) => text.trim() !== '').join(' ')
       const shown = live === '' ? entries : [...entries, { kind: 'caller', text: live, isPartial: true }]
       if (shown.length === 0) {
         if (place.querySelector('.welcome') === null) place.replaceChildren(welcome(onTry))
