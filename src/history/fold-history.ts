@@ -25,7 +25,10 @@ export function foldHistory(history: readonly Turn[], event: ServiceEvent): read
     }
     case 'AMBIENT_SPEECH_IGNORED': {
       if (event.kept === undefined) return history
-      return [...history, { role: 'user', text: event.kept, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) }]
+      return [
+        ...history,
+        { role: 'user', text: event.kept, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) },
+      ]
     }
     default:
       return history

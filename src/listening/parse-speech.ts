@@ -31,7 +31,10 @@ export function createSpeechParser(utteranceChars: number): (raw: unknown) => Pa
     const [issue] = parsed.error.issues
     const field = issue?.path.join('.') || 'event'
     const isUnknownType = issue?.code === 'invalid_union'
-    return { ok: false, message: `speech event refused: ${field} ${isUnknownType ? 'is not one of the six known types' : whatIsWrong(issue)}` }
+    return {
+      ok: false,
+      message: `speech event refused: ${field} ${isUnknownType ? 'is not one of the six known types' : whatIsWrong(issue)}`,
+    }
   }
 }
 
@@ -53,6 +56,11 @@ function withoutUndefined(event: z.output<ReturnType<typeof speechSchema>>): Spe
       return { type: event.type, text: event.text, ...where }
     case 'SPEECH_DETECTED':
     case 'AMBIENT_SPEECH_DETECTED':
-      return { type: event.type, text: event.text, ...(event.speaker === undefined ? {} : { speaker: event.speaker }), ...where }
+      return {
+        type: event.type,
+        text: event.text,
+        ...(event.speaker === undefined ? {} : { speaker: event.speaker }),
+        ...where,
+      }
   }
 }

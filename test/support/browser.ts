@@ -24,7 +24,11 @@ export interface WatchedPage {
 export async function openPage(
   browser: Browser,
   url: string,
-  { width = 1280, height = 800, colorScheme = 'light' }: { width?: number; height?: number; colorScheme?: 'light' | 'dark' } = {},
+  {
+    width = 1280,
+    height = 800,
+    colorScheme = 'light',
+  }: { width?: number; height?: number; colorScheme?: 'light' | 'dark' } = {},
 ): Promise<WatchedPage> {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: 'reduce' })
   const page = await context.newPage()
