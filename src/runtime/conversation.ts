@@ -1,4 +1,4 @@
-import { Observable, Subject, Subscription } from 'rxjs'
+import { Subject, Subscription, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom } from 'xstate'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
 import { conversationInput, type conversationMachine } from '../../machines/conversation.ts'
@@ -13,6 +13,7 @@ import type { SpeechSink } from '../speaking/sink.ts'
 import { expectedSpeechMs } from '../speaking/speech-length.ts'
 import { actorClock, provideConversation, watchFailure } from './conversation-actors.ts'
 import { createEventDesk } from './event-desk.ts'
+import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
 import { createReplyRecords } from './reply-records.ts'
@@ -221,9 +222,9 @@ export function createConversation(
   return {
     id,
     actor,
-    events: desk.events,
-    deltas: records.deltas,
-    segments: segments.asObservable(),
+    events: isolateSubscribers(desk.events, logger),
+    deltas: isolateSubscribers(records.deltas, logger),
+    segments: isolateSubscribers(segments, logger),
     get history() {
       return history
     },

@@ -82,7 +82,8 @@ export interface ServiceParts {
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, countTokens, cacheStore, inspect, logger, clock, random, ...rest } = options
+  const { bus, sink, backend, countTokens, cacheStore, inspect, logger: given, clock, random, ...rest } = options
+  const logger = given === undefined ? undefined : harmless(given)
   const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
   const { facts, ...contextConfig } = context
   const { detector, ...endpointingConfig } = endpointing
@@ -118,6 +119,18 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
 
 function isSpeechSink(sink: LlmServiceOptions['sink']): sink is SpeechSink & SinkConfig {
   return sink !== undefined && 'play' in sink
+}
+
+/** A logger that throws must end nothing: what it is told of goes on. */
+function harmless(logger: Logger): Logger {
+  const write = (level: keyof Logger) => (facts: object, message: string) => {
+    try {
+      logger[level](facts, message)
+    } catch (error) {
+      process.emitWarning(`the logger threw in ${level}`, { detail: String(error) })
+    }
+  }
+  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
 }
 
 /** A hook that throws costs the facts of one prompt, not the reply. */

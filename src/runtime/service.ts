@@ -1,5 +1,5 @@
 import { merge, Subject, type Observable, type Subscription } from 'rxjs'
-import type { Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
+import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
 import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
@@ -13,6 +13,7 @@ import {
   type HostedConversation,
 } from './conversation.ts'
 import { diagnose, type Diagnosis } from './diagnose.ts'
+import { isolateSubscribers } from './isolate-subscribers.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
 import { startReply, type GenerateOptions, type Reply } from './single-reply.ts'
 
@@ -77,15 +78,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     ...(parts.cacheStore === undefined ? {} : { cacheStore: parts.cacheStore }),
     createSegmenter: (unspokenMs) =>
       createSegmenter({ language: settings.language, segments: settings.segments, unspokenMs }),
-    report: ({ code, message }) =>
-      publish({
-        type: 'ERROR_OCCURRED',
-        conversationId: 'service',
-        atMs: clock.now(),
-        code,
-        message,
-        recoverable: true,
-      }),
+    report: ({ code, message }) => notice(code, message),
   })
 
   /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
@@ -96,6 +89,18 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     } catch (error) {
       logger?.warn({ error: String(error) }, 'the event bus threw in publish')
     }
+  }
+
+  /** An error outside any conversation. */
+  function notice(code: ErrorCode, message: string): void {
+    publish({
+      type: 'ERROR_OCCURRED',
+      conversationId: 'service',
+      atMs: clock.now(),
+      code,
+      message,
+      recoverable: true,
+    })
   }
 
   function onDetecting(): void {
@@ -126,21 +131,35 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     const { event } = parsed
     if (event.type === 'SYSTEM_STOPPED' && event.conversationId === undefined) {
       for (const one of conversations.values()) one.hear(event)
-    } else conversation(event.conversationId).hear(event)
+      return
+    }
+    try {
+      conversation(event.conversationId).hear(event)
+    } catch (error) {
+      // Too many conversations: thrown to a caller, told to a bus.
+      if (!(error instanceof LlmError)) throw error
+      notice(error.code, error.message)
+    }
   }
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
     const replyId = `single-${(replies += 1)}`
-    return startReply(text, given, { replyId, generation, clock, settings, publish })
+    return startReply(text, given, { replyId, generation, clock, settings, logger, publish })
   }
 
   return {
     async initialize() {
-      if (bus && onBus === undefined) onBus = merge(...speechTypes.map((type) => bus.on(type))).subscribe(hearBus)
+      if (bus && onBus === undefined) {
+        const speech = merge(...speechTypes.map((type) => bus.on(type)))
+        onBus = speech.subscribe({
+          next: hearBus,
+          error: () => notice('speech-source', 'the event bus ended with an error; nothing more is heard from it'),
+        })
+      }
       return connections.to({}).info(life.signal)
     },
-    events: published.asObservable(),
+    events: isolateSubscribers(published, logger),
     conversation,
     generate,
     async chat(text, given = {}) {

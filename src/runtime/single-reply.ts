@@ -14,6 +14,8 @@ import { LlmError, type ChatMessage } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Generation } from '../generation/index.ts'
 import { actorClock, watchFailure } from './conversation-actors.ts'
+import { isolateSubscribers } from './isolate-subscribers.ts'
+import type { Logger } from './options.ts'
 import { createReplyRecords } from './reply-records.ts'
 
 export interface GenerateOptions {
@@ -38,6 +40,7 @@ export interface SingleReplyHost {
   generation: Generation
   clock: Clock
   settings: Settings
+  logger: Logger | undefined
   publish(event: ServiceEvent): void
 }
 
@@ -141,8 +144,8 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   }
 
   return {
-    deltas: deltas.asObservable(),
-    segments: segments.asObservable(),
+    deltas: isolateSubscribers(deltas, host.logger),
+    segments: isolateSubscribers(segments, host.logger),
     result,
     cancel,
     [Symbol.asyncIterator]: () => textOf(deltas),

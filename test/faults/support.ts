@@ -98,8 +98,14 @@ export async function stage({
   async function rests(): Promise<void> {
     await quiet(() => sockets() === 0)
     expect(living()).toEqual([])
-    for (const { turnId } of of('CALLER_TURN_ENDED')) {
-      const told = events.filter((event) => 'turnId' in event && event.turnId === turnId && endings.has(event.type))
+    for (const { conversationId, turnId } of of('CALLER_TURN_ENDED')) {
+      const told = events.filter(
+        (event) =>
+          'turnId' in event &&
+          event.turnId === turnId &&
+          event.conversationId === conversationId &&
+          endings.has(event.type),
+      )
       expect(told.map(({ type }) => type)).toHaveLength(1)
     }
   }
