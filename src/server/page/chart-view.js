@@ -58,9 +58,14 @@ export function words(key) {
 export function tellTrace(place, chart, step) {
   place.replaceChildren()
   if (step?.last === undefined) return
-  const root = columnOf(chart).id
-  const short = (id) => words(id.slice(root.length + 1)).replaceAll('.', ' · ') || 'any state'
+  const short = (id) => words(nameIn(chart, id)).replaceAll('.', ' · ') || 'any state'
   const event = document.createElement('b')
   event.textContent = step.last.event
   place.append(event, `  ${short(step.last.from)} → ${short(step.last.to)}`)
+}
+
+/** The path of a state as people read it: without the machine, and without the region that is the picture. */
+function nameIn(chart, id) {
+  const root = [columnOf(chart).id, chart.id].find((one) => id === one || id.startsWith(`${one}.`)) ?? ''
+  return id.slice(root.length + 1)
 }
