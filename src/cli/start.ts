@@ -1,5 +1,5 @@
 import { startInspector } from '../inspection/index.ts'
-import { startServer, type RunningServer } from '../server/start-server.ts'
+import { checkAccess, startServer, type RunningServer } from '../server/start-server.ts'
 import { chooseService, type ChosenService } from './choose-service.ts'
 import { configFlags, type Command, type ExitCode } from './command.ts'
 import { UsageError, type Arguments } from './read-arguments.ts'
@@ -25,6 +25,7 @@ export const start: Command = {
     const [word] = given.words
     if (word !== undefined) throw new UsageError(`start takes no word; did you mean: colloquy start --model ${word}`)
     const port = portOf(given)
+    checkAccess({ host: given.texts.get('host'), token: given.texts.get('token') })
     const leaving = new AbortController()
     const leave = () => leaving.abort(new Error('stopped by Ctrl-C'))
     const stopListening = terminal.onInterrupt(leave)

@@ -53,10 +53,7 @@ const shortestToken = 12
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { service, answering, host = '127.0.0.1', port = 4_747, version = '0', clock = systemClock, token } = options
-  if (!isLoopback(host) && token === undefined)
-    throw new LlmError('config', { message: `--host ${host} lets other machines in; give a secret with --token` })
-  if (token !== undefined && token.length < shortestToken)
-    throw new LlmError('config', { message: `--token is too short; use ${shortestToken} characters or more` })
+  checkAccess({ host, token })
   const limits = { ...defaultLimits, ...options.limits }
   const guard = createGuard({ host, token })
   const hub = createHub(service, clock)
@@ -127,6 +124,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       hub.close()
     },
   }
+}
+
+/** Throws LlmError `config` where strangers could come in. Worth asking before anything is set up. */
+export function checkAccess({
+  host = '127.0.0.1',
+  token,
+}: {
+  host?: string | undefined
+  token?: string | undefined
+}): void {
+  const wrong = (message: string) => new LlmError('config', { message, fault: 'setting' })
+  if (!isLoopback(host) && token === undefined)
+    throw wrong(`--host ${host} lets other machines in; give a secret with --token`)
+  if (token !== undefined && token.length < shortestToken)
+    throw wrong(`--token is too short; use ${shortestToken} characters or more`)
 }
 
 /** Time for a farewell; who has not left by then is cut. */
