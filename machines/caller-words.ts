@@ -91,8 +91,16 @@ export function isEchoedPartial(
   return last !== null && atMs - last.atMs <= maxDelayMs && beginsWith(last.text, text)
 }
 
-/** The final of a partial that was taken as final, with no voice since. */
-export function isEchoedFinal(text: string, last: CommittedWords | null, voice: VoiceActivity | null): boolean {
+/** The final of a partial that was just taken as final, with no voice since; later the words are said again. */
+export function isEchoedFinal(
+  text: string,
+  atMs: Milliseconds,
+  last: CommittedWords | null,
+  voice: VoiceActivity | null,
+  maxDelayMs: Milliseconds,
+): boolean {
   if (last?.takenPartial == null || (voice !== null && voice.serial > last.voiceSerial)) return false
+  // The longest wait is over already; a recognizer slower than another two of them is not to be expected.
+  if (atMs - last.atMs > 2 * maxDelayMs) return false
   return foldWords(text) === foldWords(last.takenPartial)
 }

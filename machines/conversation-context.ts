@@ -12,6 +12,8 @@ export interface ConversationInput {
 export interface ConversationContext extends ConversationInput {
   said: CallerWords
   voice: VoiceActivity | null
+  /** Voice activity that was taken for noise when it was over; its transcript may still come. */
+  formerVoice: VoiceActivity | null
   voices: number
   committed: CommittedWords | null
   /** The reply that is made or spoken: only in `generating` and `responding`. */
@@ -37,6 +39,12 @@ export function momentIn(event: ConversationEvent): Timed {
 
 export function isVoiceOpen(context: ConversationContext): boolean {
   return context.voice !== null && context.voice.endedAtMs === null
+}
+
+/** The voice activity that a transcript belongs to: also what ended a moment ago and was taken for noise. */
+export function voiceOf({ voice, formerVoice, policy }: ConversationContext, atMs: number): VoiceActivity | null {
+  if (voice !== null || formerVoice?.endedAtMs == null) return voice
+  return atMs - formerVoice.endedAtMs <= policy.endpointing.maxDelayMs ? formerVoice : null
 }
 
 export function nextTurnId(context: ConversationContext): string {

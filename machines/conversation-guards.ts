@@ -8,7 +8,7 @@ import {
   isStalePartial,
   turnText,
 } from './caller-words.ts'
-import { isVoiceOpen, momentIn, type ConversationContext, type Transcript } from './conversation-context.ts'
+import { isVoiceOpen, momentIn, voiceOf, type ConversationContext, type Transcript } from './conversation-context.ts'
 import type { ConversationEvent } from './conversation-events.ts'
 import { isPlayedOut } from './exchange.ts'
 import { countWords, foldWords, namesOneOf, saysOnly } from './words.ts'
@@ -17,12 +17,13 @@ type Situation = { context: ConversationContext; event: ConversationEvent }
 
 export const guards = {
   isBlank: (_: unknown, { text }: Transcript) => foldWords(text) === '',
-  isEchoOfPartial: ({ context: { said, voice, committed, policy } }: Situation, { text, atMs = 0 }: Transcript) =>
+  isEchoOfPartial: ({ context }: Situation, { text, atMs = 0 }: Transcript) =>
     foldWords(text) === '' ||
-    isStalePartial(text, said, voice) ||
-    isEchoedPartial(text, atMs, committed, policy.endpointing.maxDelayMs),
-  isEchoOfFinal: ({ context: { voice, committed } }: Situation, { text }: Transcript) =>
-    foldWords(text) === '' || isEchoedFinal(text, committed, voice),
+    isStalePartial(text, context.said, voiceOf(context, atMs)) ||
+    isEchoedPartial(text, atMs, context.committed, context.policy.endpointing.maxDelayMs),
+  isEchoOfFinal: ({ context }: Situation, { text, atMs = 0 }: Transcript) =>
+    foldWords(text) === '' ||
+    isEchoedFinal(text, atMs, context.committed, voiceOf(context, atMs), context.policy.endpointing.maxDelayMs),
   isAddressed: ({ context }: Situation, event: { text: string; verdict?: 'answer' | 'ignore' | 'context' }) =>
     (event.verdict ?? (namesOneOf(event.text, context.policy.assistantNames) ? 'answer' : 'ignore')) === 'answer',
 
@@ -38,6 +39,7 @@ export const guards = {
   isVoiceOver: ({ context }: Situation) => !isVoiceOpen(context),
   isVoiceToBeJudged: ({ context }: Situation) =>
     isVoiceOpen(context) && mayInterrupt(context) && context.voice?.serial !== context.reply?.toleratedVoice,
+  isCallerHeard: ({ context }: Situation) => hasWords(context.said) || isVoiceOpen(context),
   isTurnOpen: ({ context }: Situation) => hasWords(context.said) || context.voice !== null,
   isNothingSaid: ({ context }: Situation) => !hasWords(context.said) && context.voice === null,
   hasNoWords: ({ context }: Situation) => !hasWords(context.said),

@@ -1,9 +1,10 @@
 /** What the conversation chart is made of: its types, its actors, and what its actions did. Pure. */
 import { assign, emit, enqueueActions, fromCallback, sendTo, setup } from 'xstate'
-import { hasWords, noWords, turnText } from './caller-words.ts'
+import { endpointAtMs, hasWords, noWords, turnText } from './caller-words.ts'
 import {
   isVoiceOpen,
   nextTurnId,
+  voiceOf,
   type ConversationContext,
   type ConversationInput,
   type Timed,
@@ -63,12 +64,17 @@ export const conversation = setup({
     assumeVoiceEnded: assign(({ context: { voice, said, policy } }) => {
       if (voice === null || voice.endedAtMs !== null) return {}
       const heardAtMs = Math.max(voice.startedAtMs, said.partialAtMs, said.finalAtMs)
-      return { voice: { ...voice, endedAtMs: heardAtMs + policy.endpointing.maxOpenMs } }
+      return {
+        voice: { ...voice, endedAtMs: heardAtMs + policy.endpointing.maxOpenMs },
+        said: { ...said, longVoiceAtMs: voice.startedAtMs },
+      }
     }),
-    notePartial: assign(({ context: { said } }, { text, atMs = 0 }: Transcript) => ({
+    notePartial: assign(({ context, context: { said } }, { text, atMs = 0 }: Transcript) => ({
+      voice: voiceOf(context, atMs),
       said: { ...said, partial: text.trim(), partialAtMs: atMs, endOfTurn: null },
     })),
-    noteFinal: assign(({ context: { said } }, { text, speaker, atMs = 0 }: Transcript) => ({
+    noteFinal: assign(({ context, context: { said } }, { text, speaker, atMs = 0 }: Transcript) => ({
+      voice: voiceOf(context, atMs),
       said: {
         ...said,
         finals: [...said.finals, text.trim()],
@@ -94,8 +100,18 @@ export const conversation = setup({
       announcements: [...context.announcements, { turnId: given.turnId, text: given.text, protected: given.protected }],
     })),
     /** Voice activity that is over and brought no words was nothing. */
-    forgetVoice: assign(({ context }) => (isVoiceOpen(context) || hasWords(context.said) ? {} : { voice: null })),
-    forgetTurn: assign({ said: noWords, voice: null }),
+    forgetVoice: assign(({ context }) => (isVoiceOpen(context) || hasWords(context.said) ? {} : overlooked(context))),
+    forgetTurn: assign({ said: noWords, voice: null, formerVoice: null }),
+    /** A sign of listening: the sound was that and no more, and a partial was its beginning. */
+    noteBackchannel: assign(({ context }) => {
+      const { said, voice, reply } = context
+      const left = { ...said, partial: null }
+      return {
+        said: left,
+        reply: reply === null ? null : { ...reply, toleratedVoice: voice?.serial ?? 0 },
+        ...(isVoiceOpen(context) || hasWords(left) ? {} : { voice: null, formerVoice: null }),
+      }
+    }),
     /** Goes on in spite of the voice that is open. */
     tolerateVoice: assign(({ context: { reply, voice } }) => ({
       reply: reply === null ? null : { ...reply, toleratedVoice: voice?.serial ?? 0 },
@@ -118,11 +134,12 @@ export const conversation = setup({
       enqueue.assign({
         said: noWords,
         voice: isVoiceOpen(context) ? context.voice : null,
+        formerVoice: null,
         turns: context.turns + 1,
         committed: {
           text,
           takenPartial: said.partial,
-          atMs: atMs ?? context.voice?.endedAtMs ?? said.finalAtMs,
+          atMs: atMs ?? Math.max(endpointAtMs(said, context.voice, context.policy), said.finalAtMs, said.partialAtMs),
           voiceSerial: context.voices,
         },
       })
@@ -286,6 +303,11 @@ export const brokenChild: Failure = {
   code: 'internal',
   message: 'the reply broke unexpectedly; the conversation goes on, please report how it came about',
   retryable: true,
+}
+
+/** Forgotten but for a transcript that comes late. */
+function overlooked({ voice, formerVoice }: ConversationContext) {
+  return { voice: null, formerVoice: voice ?? formerVoice }
 }
 
 function idsOf({ conversationId, reply }: ConversationContext) {

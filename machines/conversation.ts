@@ -17,6 +17,7 @@ export const conversationMachine = conversation.createMachine({
     ...input,
     said: noWords,
     voice: null,
+    formerVoice: null,
     voices: 0,
     committed: null,
     reply: null,
@@ -58,7 +59,7 @@ export const conversationMachine = conversation.createMachine({
       always: {
         guard: 'hasAnnouncement',
         target: 'generating',
-        actions: ['beginAnnouncement', 'startReply', 'tellGenerating'],
+        actions: ['beginAnnouncement', 'tellGenerating', 'startReply'],
       },
       on: {
         SPEECH_STARTED: { target: 'detecting', actions: { type: 'noteVoiceStarted', params: told } },
@@ -148,8 +149,8 @@ export const conversationMachine = conversation.createMachine({
                     'dropSpeculation',
                     'beginReply',
                     { type: 'endCallerTurn', params: ({ event }) => momentIn(event) },
-                    'startReply',
                     'tellGenerating',
+                    'startReply',
                   ],
                 },
               ],
@@ -194,6 +195,11 @@ export const conversationMachine = conversation.createMachine({
                   target: 'failed',
                   actions: 'dropSpeculation',
                 },
+                'xstate.error.actor.*': {
+                  guard: { type: 'isFromSpeculation', params: ({ event }) => ({ replyId: event.actorId }) },
+                  target: 'failed',
+                  actions: 'dropSpeculation',
+                },
               },
             },
             failed: {
@@ -218,7 +224,15 @@ export const conversationMachine = conversation.createMachine({
           {
             guard: { type: 'isBackchannel', params: told },
             target: '.flowing',
-            actions: ['tolerateVoice', 'tellBackchannel'],
+            actions: ['noteBackchannel', 'tellBackchannel'],
+          },
+          {
+            guard: { type: 'stops', params: told },
+            target: 'detecting',
+            actions: [
+              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
+              { type: 'notePartial', params: told },
+            ],
           },
           {
             guard: { type: 'interrupts', params: told },
@@ -235,7 +249,7 @@ export const conversationMachine = conversation.createMachine({
           {
             guard: { type: 'isBackchannel', params: told },
             target: '.flowing',
-            actions: ['tolerateVoice', 'tellBackchannel'],
+            actions: ['noteBackchannel', 'tellBackchannel'],
           },
           {
             guard: { type: 'stops', params: told },
@@ -266,13 +280,24 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
-        REPLY_UNWANTED: {
-          target: 'idle',
-          actions: [
-            { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-            'forgetTurn',
-          ],
-        },
+        REPLY_UNWANTED: [
+          // What the caller has said or is saying meanwhile is a turn of its own.
+          {
+            guard: 'isCallerHeard',
+            target: 'detecting',
+            actions: {
+              type: 'tellInterrupted',
+              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
+            },
+          },
+          {
+            target: 'idle',
+            actions: [
+              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
+              'forgetTurn',
+            ],
+          },
+        ],
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'tellDelayed', params: told },
@@ -301,8 +326,10 @@ export const conversationMachine = conversation.createMachine({
           always: [
             { guard: 'isVoiceToBeJudged', target: 'held' },
             { guard: 'hasSegment', target: '#conversation.responding', actions: ['tolerateVoice', 'tellStarted'] },
+            { guard: and(['isTextOver', 'isTurnOpen']), target: '#conversation.detecting', actions: 'tellFinished' },
             { guard: 'isTextOver', target: '#conversation.idle', actions: 'tellFinished' },
           ],
+          on: { SPEECH_ENDED: { actions: [{ type: 'noteVoiceEnded', params: told }, 'forgetVoice'] } },
         },
         held: {
           description: 'The caller makes a sound: the text is held back until it is known to be nothing.',
@@ -327,7 +354,7 @@ export const conversationMachine = conversation.createMachine({
             },
             settling: {
               description: 'The sound is over; should no transcript come, the text is released.',
-              always: { guard: 'isVoiceOpen', target: 'voiced' },
+              always: { guard: 'isVoiceOpen', target: 'voiced.sustained' },
               after: { falseAfterMs: { target: '#conversation.generating.flowing', actions: 'forgetVoice' } },
             },
           },
@@ -350,7 +377,19 @@ export const conversationMachine = conversation.createMachine({
         SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: told } },
         SPEECH_PARTIAL: [
           { guard: { type: 'isEchoOfPartial', params: told } },
-          { guard: { type: 'isBackchannel', params: told }, actions: 'tellBackchannel' },
+          {
+            guard: { type: 'isBackchannel', params: told },
+            target: '.streaming',
+            actions: ['noteBackchannel', 'tellBackchannel'],
+          },
+          {
+            guard: { type: 'stops', params: told },
+            target: 'detecting',
+            actions: [
+              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
+              { type: 'notePartial', params: told },
+            ],
+          },
           {
             guard: { type: 'interrupts', params: told },
             target: 'detecting',
@@ -363,7 +402,11 @@ export const conversationMachine = conversation.createMachine({
         ],
         SPEECH_DETECTED: [
           { guard: { type: 'isEchoOfFinal', params: told } },
-          { guard: { type: 'isBackchannel', params: told }, actions: 'tellBackchannel' },
+          {
+            guard: { type: 'isBackchannel', params: told },
+            target: '.streaming',
+            actions: ['noteBackchannel', 'tellBackchannel'],
+          },
           {
             guard: { type: 'stops', params: told },
             target: 'detecting',
@@ -393,13 +436,24 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
-        REPLY_UNWANTED: {
-          target: 'idle',
-          actions: [
-            { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-            'forgetTurn',
-          ],
-        },
+        REPLY_UNWANTED: [
+          // What the caller has said or is saying meanwhile is a turn of its own.
+          {
+            guard: 'isCallerHeard',
+            target: 'detecting',
+            actions: {
+              type: 'tellInterrupted',
+              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
+            },
+          },
+          {
+            target: 'idle',
+            actions: [
+              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
+              'forgetTurn',
+            ],
+          },
+        ],
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'tellDelayed', params: told },
@@ -430,8 +484,9 @@ export const conversationMachine = conversation.createMachine({
           always: { guard: 'isTextOver', target: 'draining' },
           states: {
             quiet: {
-              description: 'The caller is silent.',
+              description: 'The caller is silent, or makes a sound that is allowed for.',
               always: { guard: 'isVoiceToBeJudged', target: 'voiced' },
+              on: { SPEECH_ENDED: { actions: [{ type: 'noteVoiceEnded', params: told }, 'forgetVoice'] } },
             },
             voiced: {
               description: 'The caller makes a sound; after a while the sink is asked to pause.',
@@ -458,8 +513,9 @@ export const conversationMachine = conversation.createMachine({
           ],
           states: {
             quiet: {
-              description: 'The caller is silent.',
+              description: 'The caller is silent, or makes a sound that is allowed for.',
               always: { guard: 'isVoiceToBeJudged', target: 'voiced' },
+              on: { SPEECH_ENDED: { actions: [{ type: 'noteVoiceEnded', params: told }, 'forgetVoice'] } },
             },
             voiced: {
               description: 'The caller makes a sound; after a while the sink is asked to pause.',
@@ -480,12 +536,12 @@ export const conversationMachine = conversation.createMachine({
             SPEECH_PARTIAL: {
               guard: { type: 'isBackchannel', params: told },
               target: 'streaming',
-              actions: ['wantResumption', 'tolerateVoice', 'tellBackchannel'],
+              actions: ['wantResumption', 'noteBackchannel', 'tellBackchannel'],
             },
             SPEECH_DETECTED: {
               guard: { type: 'isBackchannel', params: told },
               target: 'streaming',
-              actions: ['wantResumption', 'tolerateVoice', 'tellBackchannel'],
+              actions: ['wantResumption', 'noteBackchannel', 'tellBackchannel'],
             },
           },
           states: {

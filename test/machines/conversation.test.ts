@@ -123,6 +123,13 @@ describe('speculation', () => {
   const policy = { speculation: { enabled: true } }
   const early = [started(0), partial(100, 'hello'), timer('stableMs', 'detecting.ahead.settling')]
 
+  test('one whose reply breaks is never adopted', () => {
+    const broken: ConversationEvent = { type: 'xstate.error.actor.reply-1', actorId: 'reply-1', error: new Error('x') }
+    const { situation } = after([...early, broken], policy)
+    expect(situation.value).toMatchObject({ detecting: { ahead: 'failed' } })
+    expect(situation.context.speculation).toBeNull()
+  })
+
   test('a stable partial starts a reply ahead, and nothing is told of it', () => {
     const { situation, told, replies } = after(early, policy)
     expect(situation.value).toMatchObject({ detecting: { ahead: 'running' } })
@@ -179,7 +186,7 @@ describe('generating', () => {
     ]
     expect(after(long).situation.value).toEqual({ generating: { held: 'settling' } })
     expect(after([...long, started(1_000)]).situation.value).toMatchObject({
-      generating: { held: { voiced: 'brief' } },
+      generating: { held: { voiced: 'sustained' } },
     })
     const released = after([...long, timer('falseAfterMs', 'generating.held.settling')])
     expect(released.situation.matches('responding')).toBe(true)
