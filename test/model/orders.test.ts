@@ -57,6 +57,7 @@ describe('one utterance, whatever the order of its events', () => {
 
     test.each(spacings)(`${turns === 1 ? 'is exactly one turn' : 'is no turn'}, spaced %i ms`, async (spacingMs) => {
       for (const partial of partials) {
+        const text = order.some((letter) => letter === 'D') ? 'What time is it?' : partial
         for (const enabled of speculations) {
           const result = await runScenario({
             name: `${order.join(' ')} each ${spacingMs} ms, partial "${partial}", speculation ${enabled}`,
@@ -64,7 +65,7 @@ describe('one utterance, whatever the order of its events', () => {
             backend: { replies: [{ text: 'It is noon by the clock in the hall.' }] },
             timeline: timelineOf(order, spacingMs, partial),
             expect: [
-              { event: 'CALLER_TURN_ENDED', count: turns },
+              { event: 'CALLER_TURN_ENDED', count: turns, ...(turns === 1 ? { with: { text } } : {}) },
               { event: 'RESPONSE_GENERATING', count: turns },
               { event: 'RESPONSE_FINISHED', count: turns },
               { event: 'RESPONSE_INTERRUPTED', count: 0 },
