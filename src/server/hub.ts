@@ -1,5 +1,5 @@
 import type { Subscription } from 'rxjs'
-import type { Clock, LlmService } from '../index.ts'
+import type { Clock, Conversation, LlmService, ServiceEvent } from '../index.ts'
 import { openChannel, stateOf, type Channel } from './channel.ts'
 import type { ConversationLine } from './protocol.ts'
 
@@ -15,18 +15,23 @@ export interface Hub {
 
 /** Changes within this time are told together. */
 const gatherMs = 50
+/** A list for people: who wants an older conversation knows its name. */
+const mostLines = 500
+const telling: ReadonlySet<ServiceEvent['type']> = new Set([
+  'STATE_CHANGED',
+  'CALLER_TURN_ENDED',
+  'RESPONSE_FINISHED',
+  'RESPONSE_INTERRUPTED',
+])
 
 export function createHub(service: LlmService, clock: Clock): Hub {
   const channels = new Map<string, Channel>()
-  const known = new Set<string>()
+  /** The latest at the end. */
+  const known = new Map<string, ConversationLine>()
   const listeners = new Set<(lines: ConversationLine[]) => void>()
   let cancel: (() => void) | null = null
 
-  const lines = () =>
-    [...known].map((conversationId) => {
-      const conversation = service.conversation(conversationId)
-      return { conversationId, state: stateOf(conversation), turns: conversation.history.length }
-    })
+  const lines = () => [...known.values()]
 
   function changed(): void {
     if (listeners.size === 0) return
@@ -37,10 +42,16 @@ export function createHub(service: LlmService, clock: Clock): Hub {
     }, gatherMs)
   }
 
-  const events: Subscription = service.events.subscribe((event) => {
-    if (event.type !== 'STATE_CHANGED' && event.type !== 'CALLER_TURN_ENDED') return
-    known.add(event.conversationId)
+  function note(conversation: Conversation): void {
+    const { id: conversationId, history } = conversation
+    known.set(conversationId, { conversationId, state: stateOf(conversation), turns: history.length })
+    const [oldest] = known.keys()
+    if (known.size > mostLines && oldest !== undefined) known.delete(oldest)
     changed()
+  }
+
+  const events: Subscription = service.events.subscribe(({ type, conversationId }) => {
+    if (telling.has(type)) note(service.conversation(conversationId))
   })
 
   return {
@@ -49,10 +60,7 @@ export function createHub(service: LlmService, clock: Clock): Hub {
       if (open !== undefined) return open
       const channel = openChannel(service.conversation(conversationId), clock, () => channels.delete(conversationId))
       channels.set(conversationId, channel)
-      if (!known.has(conversationId)) {
-        known.add(conversationId)
-        changed()
-      }
+      if (!known.has(conversationId)) note(channel.conversation)
       return channel
     },
     lines,

@@ -60,9 +60,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const context = { service, hub, clock, guard, limits, answering, version }
 
   const server = createServer((request, response) => {
-    serveHttp(request, response, context).catch(() => {
+    serveHttp(request, response, context).catch((error: unknown) => {
       // An answer that has begun cannot be taken back.
       if (response.headersSent) response.destroy()
+      else if (error instanceof LlmError) tellError(response, 503, error.code, error.message)
       else tellError(response, 500, 'internal', 'the server met a mistake of its own; look at its log')
     })
   })

@@ -92,7 +92,10 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
   }
 
   async function ask({ conversationId, text, id }: Extract<ClientMessage, { type: 'ask' }>): Promise<void> {
-    const outcome = await hub.channel(conversationId).conversation.ask(text)
+    const { conversation } = hub.channel(conversationId)
+    if (conversation.actor.getSnapshot().status !== 'active')
+      return refuse('this conversation is over; begin a new one', conversationId)
+    const outcome = await conversation.ask(text)
     send({ type: 'outcome', conversationId, ...(id === undefined ? {} : { id }), outcome })
   }
 

@@ -36,7 +36,7 @@ async function start(argv: string[], look: (ready: z.output<typeof Ready>) => Pr
   const terminal = fakeTerminal({ folder, environment, piped: [] })
   const running = runCli(['start', '--json', ...argv], terminal)
   let code: number | undefined
-  running.then((ended) => (code = ended))
+  void running.then((ended) => (code = ended))
   await expect.poll(() => code ?? terminal.printed, { timeout: 15_000 }).toBeTruthy()
   if (code === undefined) {
     try {

@@ -103,6 +103,22 @@ describe.skipIf(skipsBrowser)('the page of colloquy start, in real Chromium', ()
     expect((await history(page)).at(-1)).toMatchObject({ role: 'assistant', text: long })
   })
 
+  test('a reply begun ahead of its turn shows its words and its times in the turn', async () => {
+    const backend = handBackend()
+    const page = await visit([], { backend })
+    await page.click('#speak')
+    await page.click('#listen')
+    const asked = backend.asked()
+    await run(page, 'say.starts(); say.words("when does the tide turn", true)')
+    await asked
+    backend.write('At noon today, as every')
+    await run(page, 'say.ends()')
+    await page.locator('.entry.assistant .coming', { hasText: 'At noon today, as every' }).waitFor()
+    expect(await page.locator('[data-station=token]').innerText()).toMatch(/\d (ms|s)$/)
+    await page.keyboard.press('Escape')
+    await isIn(page, 'idle')
+  })
+
   test('a barge-in silences the voice, and history keeps what was heard', async () => {
     const page = await visit([{ text: long, perTokenMs: 1 }, { text: 'Of course.' }])
     await page.click('#speak')

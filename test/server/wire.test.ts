@@ -94,6 +94,25 @@ describe('a conversation over the wire', () => {
     await viewer.close()
   })
 
+  test('a conversation that is over says so, and another id begins anew', async () => {
+    served = await serveScript([{ text: 'Yes.' }])
+    const client = await connect(served.server)
+    client.say({ type: 'ask', text: 'One', id: 'one' })
+    await client.next('outcome')
+    client.say({ type: 'SYSTEM_STOPPED' })
+    client.say({ type: 'ask', text: 'Two', id: 'two' })
+    expect(await client.next('ERROR_OCCURRED')).toMatchObject({ message: expect.stringMatching(/is over/) })
+    client.say({ type: 'ask', conversationId: 'next', text: 'Three', id: 'three' })
+    expect(await client.next('outcome')).toMatchObject({ id: 'three', outcome: { ending: 'finished' } })
+    await expect
+      .poll(() => client.told.findLast(({ type }) => type === 'conversations')?.['conversations'])
+      .toMatchObject([
+        { conversationId: 'default', state: 'stopped', turns: 2 },
+        { conversationId: 'next', state: 'idle', turns: 2 },
+      ])
+    await client.close()
+  })
+
   test('ears that leave while somebody speaks have ended their speech', async () => {
     served = await serveScript()
     const [ears, viewer] = [await connect(served.server), await connect(served.server)]
