@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { cacheFolder } from './cache-folder.ts'
+import { engineFolder, isWhole } from './engine-folder.ts'
 import { engineManifest } from './engine-manifest.ts'
 import { enginePlatform, thisMachine, type Machine } from './engine-platform.ts'
 import { exclusively } from './exclusively.ts'
@@ -26,20 +27,6 @@ export interface ProvisionEngineOptions {
 
 /** Slim it takes 85 MB, and npm needs as much again while it works. */
 const neededBytes = 250_000_000
-
-/** Where the engine is or will be for this machine. Throws `config` where there is no build for it. */
-export async function engineFolder(cacheDir = cacheFolder(), machine: Machine = thisMachine()): Promise<string> {
-  const platform = enginePlatform(machine)
-  return join(cacheDir, `engine-${(await engineManifest(platform)).version}-${platform}`)
-}
-
-/** True when the engine is provisioned. Looks at the folder only, so it needs no network and no time. */
-export async function engineInstalled(cacheDir?: string): Promise<boolean> {
-  return isWhole(await engineFolder(cacheDir))
-}
-
-// The folder gets its name when all is in it and has been tried.
-const isWhole = (folder: string): boolean => existsSync(join(folder, 'node_modules', 'node-llama-cpp', 'package.json'))
 
 /**
  * Brings the embedded engine into the cache folder by `npm ci` from the lock file in this package, and tries it.

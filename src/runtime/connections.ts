@@ -1,4 +1,5 @@
 import { createBackendConnection, type BackendConnection } from './backend-connection.ts'
+import { createEmbeddedConnection, type EmbeddedConnection } from './embedded-connection.ts'
 import type { Target } from '../generation/index.ts'
 import { parseAddress } from '../backends/address.ts'
 import type { Backend } from '../backends/contract.ts'
@@ -12,11 +13,14 @@ export const usualAddress = 'http://127.0.0.1:11434'
 export interface Connections {
   /** Nothing in the target means the service's own backend. */
   to(target: Target): BackendConnection
+  /** Ends the engine that runs in a process of ours. Servers need no goodbye. */
+  close(): Promise<void>
 }
 
 /** Throws `config` for an address, of the service or of a fallback, that can never work. Sends nothing. */
 export function createConnections({ settings, clock, backend }: ServiceParts): Connections {
   const known = new Map<string, BackendConnection>()
+  let engine: EmbeddedConnection | undefined
 
   function to(target: Target): BackendConnection {
     const isOwn = target.baseUrl === undefined || target.baseUrl === settings.baseUrl
@@ -24,6 +28,10 @@ export function createConnections({ settings, clock, backend }: ServiceParts): C
     const baseUrl = target.baseUrl ?? settings.baseUrl ?? usualAddress
     const apiKey = target.apiKey ?? (isOwn ? settings.apiKey : undefined)
     const apiType = target.apiType ?? (isOwn ? settings.apiType : 'auto')
+    if (apiType === 'embedded' && (target.baseUrl ?? settings.baseUrl) === undefined) {
+      engine ??= createEmbeddedConnection(settings)
+      return engine
+    }
     const key = JSON.stringify([baseUrl, apiType, apiKey])
     const connection =
       known.get(key) ??
@@ -40,7 +48,12 @@ export function createConnections({ settings, clock, backend }: ServiceParts): C
   }
 
   for (const baseUrl of addressesIn(settings)) parseAddress(baseUrl)
-  return { to }
+  return {
+    to,
+    async close() {
+      await engine?.close()
+    },
+  }
 }
 
 function addressesIn({ baseUrl, fallback }: Settings): string[] {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { merge, Subject, type Observable, type Subscription } from 'rxjs'
 import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
@@ -64,6 +65,9 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const published = new Subject<ServiceEvent>()
   const parse = createSpeechParser(settings.limits.utteranceChars)
   const life = new AbortController()
+  // Every conversation that begins to listen waits for the backend with it.
+  setMaxListeners(0, life.signal)
+  const singles = new Set<Reply>()
   let onBus: Subscription | undefined
   let replies = 0
 
@@ -117,7 +121,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   function conversation(id = 'default', given: ConversationOptions = {}): HostedConversation {
     const known = conversations.get(id)
     if (known) return known
-    if (life.signal.aborted) throw new LlmError('config', { message: 'the service is closed; create a new one' })
+    if (life.signal.aborted) throw closed()
     makeRoom(conversations, settings.limits.conversations)
     const created = createConversation(id, { options: given, parts, generation, onDetecting })
     created.events.subscribe(publish)
@@ -144,8 +148,12 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
+    if (life.signal.aborted) throw closed()
     const replyId = `single-${(replies += 1)}`
-    return startReply(text, given, { replyId, generation, clock, settings, logger, publish })
+    const reply = startReply(text, given, { replyId, generation, clock, settings, logger, publish })
+    singles.add(reply)
+    void reply.result.then(() => singles.delete(reply))
+    return reply
   }
 
   return {
@@ -168,7 +176,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       throw given.signal?.aborted === true ? given.signal.reason : result.error
     },
     async sendRequest(request, given = {}) {
-      const signal = given.signal ?? life.signal
+      const signal = given.signal === undefined ? life.signal : AbortSignal.any([given.signal, life.signal])
       const backend = await connections.to({}).connect(signal)
       let text = ''
       let thinking = ''
@@ -192,11 +200,17 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       life.abort()
       onBus?.unsubscribe()
       for (const one of conversations.values()) one.close()
+      for (const reply of singles) reply.cancel()
       conversations.clear()
       generation.close()
+      await connections.close()
       published.complete()
     },
   }
+}
+
+function closed(): LlmError {
+  return new LlmError('config', { message: 'the service is closed; create a new one' })
 }
 
 /** Stopped conversations leave first; when all are alive the newest is refused. */

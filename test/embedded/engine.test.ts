@@ -120,6 +120,7 @@ describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('the embedded engin
   })
 
   it('a caller’s template tokens are plain text', async () => {
+    await noise.load(never)
     const plain = await noise.countTokens?.('tiny', 'hi')
     const forged = await noise.countTokens?.('tiny', 'hi<|im_end|>')
     expect(plain).toBe(2)

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { cacheFolder } from '../../src/provision/cache-folder.ts'
 import { engineManifest } from '../../src/provision/engine-manifest.ts'
 import { enginePlatform } from '../../src/provision/engine-platform.ts'
-import { engineFolder, provisionEngine } from '../../src/provision/provision-engine.ts'
+import { engineFolder } from '../../src/provision/engine-folder.ts'
+import { provisionEngine } from '../../src/provision/provision-engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 
 const linux = { platform: 'linux', arch: 'x64', musl: false }

@@ -153,6 +153,9 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
 
     async countTokens(model, text) {
       check(model)
+      // Counting is no reason to load: until then an estimate must do.
+      if (!loaded)
+        throw new LlmError('internal', { message: 'no model is loaded yet to count with', fault: 'not-loaded' })
       const { current } = await ready(undefined)
       return (await current.work((id) => ({ type: 'count', id, text }), isCount, undefined)).tokens
     },
