@@ -17,8 +17,8 @@ export { refusedUrl, socketServer } from './loopback/sockets.ts'
 export interface LoopbackOptions {
   /** Which server is played. Default `ollama`. */
   serves?: LoopbackServes
-  /** One per chat request in order of arrival; the last serves all further ones. Default: `Hello.` */
-  replies?: readonly LoopbackReply[]
+  /** One per chat request in order of arrival, the last for all further ones; or who makes them. Default: `Hello.` */
+  replies?: readonly LoopbackReply[] | ((request: LoopbackRequest) => LoopbackReply)
   /** Default: one model `m1`, loaded. A chat request for another is answered as an unknown model. */
   models?: readonly (string | LoopbackModel)[]
   /** Where set, every request must bring it as bearer token. */
@@ -108,7 +108,7 @@ const modelsOf = (models: readonly (string | LoopbackModel)[]): LoopbackModel[] 
 export async function loopbackServer(options: LoopbackOptions = {}): Promise<LoopbackServer> {
   const { serves = 'ollama', version = '0.33.0', apiKey } = options
   let models = modelsOf(options.models ?? ['m1'])
-  let replies: readonly LoopbackReply[] = options.replies ?? [{}]
+  let replies = options.replies ?? [{}]
   let repliesFrom = 0
   const requests: LoopbackRequest[] = []
   const seen: string[] = []
@@ -145,7 +145,9 @@ export async function loopbackServer(options: LoopbackOptions = {}): Promise<Loo
       departures.tell(index)
     })
     arrivals.tell(index)
-    const reply = replies[Math.min(index - repliesFrom, replies.length - 1)] ?? {}
+    const scripted =
+      typeof replies === 'function' ? replies(entry) : replies[Math.min(index - repliesFrom, replies.length - 1)]
+    const reply = scripted ?? {}
     const gate = gateOf(index)
     if (reply.hold === 'headers') await gate.wait()
     if (entry.closedAtMs !== undefined) return
