@@ -51,7 +51,7 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   const segments = new ReplaySubject<Segment>()
   const deltas = new ReplaySubject<Delta>()
   const records = createReplyRecords({ clock, settings })
-  const { moments } = records.open(replyId)
+  const { moments, ledger } = records.open(replyId)
   const messages: ChatMessage[] = [
     ...history.map(({ role, text: content }) => ({ role, content })),
     { role: 'user', content: text },
@@ -86,14 +86,16 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   function fail(failure: Failure, cause?: unknown): void {
     if (isOver) return
     const { code, message, ...facts } = failure
-    publish({ type: 'ERROR_OCCURRED', ...told(), code, message, recoverable: code !== 'config' && code !== 'auth' })
+    const recoverable = code !== 'config' && code !== 'auth'
+    const heard = ledger.heard()
+    publish({ type: 'ERROR_OCCURRED', ...told(), code, message, recoverable, ...(heard === '' ? {} : { heard }) })
     end({ ok: false, error: new LlmError(code, { message, ...facts, ...(cause === undefined ? {} : { cause }) }) })
   }
 
   function cancel(): void {
     if (isOver) return
     const timings = records.timings(replyId)
-    publish({ type: 'RESPONSE_INTERRUPTED', ...told(), reason: 'requested', heard: '', timings })
+    publish({ type: 'RESPONSE_INTERRUPTED', ...told(), reason: 'requested', heard: ledger.heard(), timings })
     end({
       ok: false,
       error: new LlmError('internal', { message: 'the reply was cancelled', retryable: false, fault: 'cancelled' }),
@@ -109,6 +111,8 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
           actor.send({ type: 'REPLY_COMMITTED' })
           publish({ type: 'RESPONSE_STARTED', ...told(), replyId })
         }
+        ledger.handed(report.segment)
+        ledger.acknowledged(report.segment.index, { type: 'finished' }, clock.now())
         segments.next(report.segment)
         publish({ type: 'RESPONSE_SEGMENT', ...told(), ...report.segment })
         break
