@@ -1,6 +1,6 @@
 import { Subject, Subscription, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom } from 'xstate'
-import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
+import type { AmbientVerdict, ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
 import { conversationInput, type conversationMachine } from '../../machines/conversation.ts'
 import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
@@ -76,6 +76,7 @@ export function createConversation(
   const parse = createSpeechParser(settings.limits.utteranceChars)
   const judge = parts.ambientPolicy ?? namedAmbientPolicy(settings.ambient.policy, settings.ambient.followUpMs)
   const life = new AbortController()
+  const sources = new Subscription()
   const usualSink = options.sink ?? parts.sink ?? null
   let sink = usualSink
   let hasOwnSink = false
@@ -145,7 +146,7 @@ export function createConversation(
   }
   const isAnswering = (replyId: string) => actor.getSnapshot().context.reply?.replyId === replyId
 
-  const desk = createEventDesk({ conversationId: id, clock, records, logger })
+  const desk = createEventDesk({ conversationId: id, clock, records, settings, logger })
   desk.events.subscribe((event) => {
     history = foldHistory(history, event)
     if (event.type === 'RESPONSE_FINISHED') lastHeardOutAtMs = clock.now()
@@ -171,6 +172,7 @@ export function createConversation(
 
   function close(): void {
     life.abort()
+    sources.unsubscribe()
     actor.stop()
     desk.close()
     records.close()
@@ -201,10 +203,14 @@ export function createConversation(
       logger?.warn({ conversationId: id, error: String(error) }, 'the ambient policy threw; the speech is ignored')
       send({ ...event, verdict: 'ignore' })
     }
+    const decided = (verdict: AmbientVerdict, { atMs } = event) => {
+      if (verdict === 'answer') desk.noteSpeech({ ...event, type: 'SPEECH_DETECTED' })
+      send({ ...event, ...(atMs === undefined ? {} : { atMs }), verdict })
+    }
     try {
       const verdict = judge(utterance, context, life.signal)
-      if (typeof verdict === 'string') send({ ...event, verdict })
-      else verdict.then((later) => send({ ...stamped({ ...event, atMs: clock.now() }), verdict: later }), broke)
+      if (typeof verdict === 'string') decided(verdict)
+      else verdict.then((later) => decided(later, stamped({ ...event, atMs: clock.now() })), broke)
     } catch (error) {
       broke(error)
     }
@@ -230,8 +236,8 @@ export function createConversation(
     },
     hear,
     close,
-    listenTo: (speech) =>
-      speech.subscribe({
+    listenTo(speech) {
+      const source = speech.subscribe({
         next: hear,
         error: (error: unknown) =>
           desk.fail({
@@ -239,8 +245,11 @@ export function createConversation(
             message: `the speech source failed: ${nameOf(error)}; subscribe a new one`,
             retryable: true,
           }),
-        complete: () => send({ type: 'SPEECH_ENDED', atMs: clock.now() }),
-      }),
+        complete: () => hear({ type: 'SPEECH_ENDED' }),
+      })
+      sources.add(source)
+      return source
+    },
     speakTo(given) {
       if (hasOwnSink)
         throw new LlmError('config', {
@@ -255,23 +264,20 @@ export function createConversation(
       })
     },
     async ask(text) {
-      const turnId = `typed-${(asked += 1)}`
       const typed = checked(text)
+      // Words typed while nobody may interrupt wait together, and are answered together.
+      const turnId = actor.getSnapshot().context.said.typedTurnId ?? `typed-${(asked += 1)}`
       const outcome = desk.outcome(turnId)
-      desk.noteSpeech({ type: 'SPEECH_DETECTED', text: '', atMs: clock.now() })
+      desk.noteTyped()
       send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: clock.now() })
       return outcome
     },
     async say(text, options = {}) {
+      const announced = checked(text)
       const turnId = `said-${(asked += 1)}`
       const outcome = desk.outcome(turnId)
-      send({
-        type: 'ANNOUNCEMENT_MADE',
-        text: checked(text),
-        turnId,
-        protected: options.protected ?? false,
-        atMs: clock.now(),
-      })
+      const isProtected = options.protected ?? false
+      send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs: clock.now() })
       return outcome
     },
     interrupt: (reason) =>

@@ -11,6 +11,9 @@ export interface ReplyRecord {
   readonly ledger: Ledger
   readonly moments: TurnMoments
   prompt?: PromptMetrics
+  /** What the newest attempt has said so far. */
+  text: string
+  attempt: number
 }
 
 /** The replies of one conversation that are not over: at most one, and a speculation. */
@@ -38,7 +41,7 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
     const known = records.get(replyId)
     if (known) return known
     const ledger = createLedger(settings.segments.charMs)
-    const record: ReplyRecord = { replyId, ledger, moments: {} }
+    const record: ReplyRecord = { replyId, ledger, moments: {}, text: '', attempt: 0 }
     records.set(replyId, record)
     return record
   }
@@ -47,7 +50,12 @@ export function createReplyRecords({ clock, settings }: { clock: Clock; settings
     open,
     find: (replyId) => records.get(replyId),
     onDelta(delta) {
-      if (records.has(delta.replyId)) deltas.next(delta)
+      const record = records.get(delta.replyId)
+      if (record === undefined) return
+      if (delta.attempt > record.attempt) record.text = ''
+      record.attempt = Math.max(record.attempt, delta.attempt)
+      if (delta.kind === 'text') record.text += delta.text
+      deltas.next(delta)
     },
     onMark(mark) {
       const record = records.get(mark.replyId)
