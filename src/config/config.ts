@@ -226,11 +226,6 @@ const generation = section({
     .describe('How long Ollama keeps the model loaded: seconds, or a duration like 10m.'),
 })
 
-const tools = section({
-  maxRounds: z.number().int().min(0).max(20).default(3).describe('Rounds of tool calls in one reply.'),
-  timeoutMs: ms(10_000, 600_000, 'Longest one tool call may take.'),
-})
-
 /** The one schema: type, default, bounds and documentation of every setting. Times are milliseconds. */
 export const Config = section({
   baseUrl: baseUrl.optional().describe('Address of the server. Default: Ollama at http://127.0.0.1:11434.'),
@@ -265,7 +260,6 @@ export const Config = section({
   concurrency: concurrency.prefault({}),
   cache: cache.prefault({}),
   context: context.prefault({}),
-  tools: tools.prefault({}),
   limits: limits.prefault({}),
   error: error.prefault({}),
 })
