@@ -44,7 +44,9 @@ describe.skipIf(skipsBrowser)('the page of colloquy start, in real Chromium', ()
   const isIn = (page: Page, state: string) => page.locator(`#conversation-chart .state.${state}.active`).waitFor()
   const run = (page: Page, code: string) => page.evaluate(code)
   // Not waitForFunction: the page's policy forbids what it does.
-  const until = (page: Page, code: string) => expect.poll(() => page.evaluate(`Boolean(${code})`), patience).toBe(true)
+  const until = async (page: Page, code: string) => {
+    await expect.poll(() => page.evaluate(`Boolean(${code})`), patience).toBe(true)
+  }
   const history = async (page: Page) => {
     const told = await page.evaluate(async () => (await fetch('/conversations/default/history')).text())
     return z.object({ history: z.array(z.looseObject({})) }).parse(JSON.parse(told)).history

@@ -9,6 +9,10 @@ const shots = [1280, 390].flatMap((width) => (['light', 'dark'] as const).map((s
 /** `COLLOQUY_SCREENSHOTS=docs/images npx vitest run test/page/screenshots.test.ts` takes them anew. */
 const folder = process.env['COLLOQUY_SCREENSHOTS']
 
+/** The arc of the last transition is drawn out once it has been shown. */
+const drawnOut =
+  'Promise.all(document.getAnimations().filter((one) => one.animationName === "trace").map((one) => one.finished))'
+
 test.skipIf(folder === undefined).each(shots)('$width wide, $scheme', async ({ width, scheme }) => {
   const backend = handBackend()
   const served = await servePage([], { backend })
@@ -18,7 +22,9 @@ test.skipIf(folder === undefined).each(shots)('$width wide, $scheme', async ({ w
   await stubSpeech(page)
   await page.goto(served.url)
   await page.locator('#transcript .welcome').waitFor()
-  const until = (code: string) => expect.poll(() => page.evaluate(`Boolean(${code})`), { timeout: 10_000 }).toBe(true)
+  const until = async (code: string) => {
+    await expect.poll(() => page.evaluate(`Boolean(${code})`), { timeout: 10_000 }).toBe(true)
+  }
   const ask = async (text: string, reply: string) => {
     const asked = backend.asked()
     await page.fill('#words', text)
@@ -49,13 +55,11 @@ test.skipIf(folder === undefined).each(shots)('$width wide, $scheme', async ({ w
   await until("speechSynthesis.current?.text.startsWith('Yes')")
   await page.evaluate("hear.upTo('noon') ?? 0")
   await page.locator('.entry.assistant .heard', { hasText: /^Yes, I would/ }).waitFor()
-  // The arc is drawn out once its transition has been shown.
-  await page.evaluate(
-    'Promise.all(document.getAnimations().filter((one) => one.animationName === "trace").map((one) => one.finished))',
-  )
+  await page.evaluate(drawnOut)
   await page.screenshot({ path: `${folder}/start-${width}-${scheme}.png` })
   if (width === 390) {
     await page.click('#view')
+    await page.evaluate(drawnOut)
     await page.screenshot({ path: `${folder}/start-${width}-${scheme}-machine.png` })
   }
   await browser.close()

@@ -61,7 +61,9 @@ export function tellTrace(place, chart, step) {
   const short = (id) => words(nameIn(chart, id)).replaceAll('.', ' · ') || 'any state'
   const event = document.createElement('b')
   event.textContent = step.last.event
-  place.append(event, `  ${short(step.last.from)} → ${short(step.last.to)}`)
+  const [from, to] = [short(step.last.from), short(step.last.to)]
+  const region = from.slice(0, from.lastIndexOf(' · ') + 1)
+  place.append(event, `  ${from} → ${region !== '' && to.startsWith(region) ? to.slice(region.length + 2) : to}`)
 }
 
 /** The path of a state as people read it: without the machine, and without the region that is the picture. */
