@@ -89,7 +89,9 @@ describe.skipIf(!hasBrowser)('the page of the inspector, in Chromium', () => {
     await clock.advanceTo(100)
     conversation('hall')
     const title = page.locator('#chosen-title')
-    const chosen = (name: string) => expect.poll(() => title.textContent()).toBe(name)
+    const chosen = async (name: string) => {
+      await expect.poll(() => title.textContent()).toBe(name)
+    }
     await chosen('kitchen')
     await page.getByRole('treeitem', { name: 'kitchen' }).first().focus()
     await page.keyboard.press('ArrowRight')
