@@ -42,6 +42,9 @@ export function createReplyCache(options: {
       .digest('hex')
   }
 
+  /** The key that each conversation's newest reply was looked up by: time may pass until it is complete. */
+  const looked = new WeakMap<ReplyConversation, { replyId: string; key: string }>()
+
   const failed = (what: string) => (cause: unknown) => {
     report({ code: 'store', message: `the reply cache could not be ${what}; the reply goes on without it`, cause })
     return undefined
@@ -50,13 +53,15 @@ export function createReplyCache(options: {
   return {
     get(conversation, input) {
       const key = keyOf(conversation, input)
+      looked.set(conversation, { replyId: input.replyId, key })
       return attempt(() => store.get(key)).then(
         (words) => words && { ...words, cached: true, usage: {} },
         failed('read'),
       )
     },
     set(conversation, input, words) {
-      const key = keyOf(conversation, input)
+      const before = looked.get(conversation)
+      const key = before?.replyId === input.replyId ? before.key : keyOf(conversation, input)
       attempt(() => store.set(key, words)).catch(failed('written'))
     },
   }

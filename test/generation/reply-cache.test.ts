@@ -46,6 +46,16 @@ test('the same question again replays with the same events, marked as cached', a
   close()
 })
 
+test('a reply is kept for the moment at which it was asked for, not for the one at which it ended', async () => {
+  const times = ['noon', 'noon', 'one']
+  const { ask, backend, close } = kitchen(cached, { facts: () => times.shift() ?? 'one' })
+  await ask()
+  times.unshift('one')
+  await ask()
+  expect(backend.requests).toHaveLength(2)
+  close()
+})
+
 test('another history is another question, unless the scope is the utterance', async () => {
   for (const [scope, requests] of [
     ['conversation', 2],
