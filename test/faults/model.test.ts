@@ -46,6 +46,13 @@ describe('the request is refused', () => {
     await settles()
   })
 
+  it('row 18: a busy server with nowhere else to go is overloaded', async () => {
+    const { ask, asked, settles } = await stage({ alone: true, replies: [{ fault: { kind: 'http', status: 503 } }] })
+    expect(await ask()).toMatchObject({ ending: 'failed', error: { code: 'overloaded' } })
+    expect(asked()).toEqual(['m1'])
+    await settles()
+  })
+
   it('row 14: a model that is missing is left for the next and not asked again', async () => {
     const { ask, asked, settles } = await stage({
       replies: [{ fault: { kind: 'model-missing' } }, { text: 'Two speaks.' }],
