@@ -96,10 +96,10 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   }
 
   /** An error outside any conversation. */
-  function notice(code: ErrorCode, message: string): void {
+  function notice(code: ErrorCode, message: string, conversationId = 'service'): void {
     publish({
       type: 'ERROR_OCCURRED',
-      conversationId: 'service',
+      conversationId,
       atMs: clock.now(),
       code,
       message,
@@ -131,7 +131,12 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   function hearBus(raw: unknown): void {
     const parsed = parse(raw)
-    if (!parsed.ok) return conversation().hear(raw)
+    if (!parsed.ok) {
+      // What is refused changes nothing: no conversation begins with it.
+      const id = claimedBy(raw)
+      const known = conversations.get(id)
+      return known === undefined ? notice('bad-input', parsed.message, id) : known.hear(raw)
+    }
     const { event } = parsed
     if (event.type === 'SYSTEM_STOPPED' && event.conversationId === undefined) {
       for (const one of conversations.values()) one.hear(event)
@@ -207,6 +212,12 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       published.complete()
     },
   }
+}
+
+/** The conversation that a refused event says it belongs to. */
+function claimedBy(raw: unknown): string {
+  const id = typeof raw === 'object' && raw !== null && 'conversationId' in raw ? raw.conversationId : undefined
+  return typeof id === 'string' && id !== '' && id.length <= 200 ? id : 'default'
 }
 
 function closed(): LlmError {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createEventBus } from '../../src/runtime/event-bus.ts'
 import { talk } from './harness.ts'
 
 describe('what waits for an outcome always gets one', () => {
@@ -85,4 +86,13 @@ describe('leaving', () => {
     expect(of('RESPONSE_INTERRUPTED')).toMatchObject([{ heard: 'One two.' }])
     await service.close()
   })
+})
+
+it('what is refused on the bus is told of the conversation it names, and begins none', async () => {
+  const bus = createEventBus()
+  const { service, of } = talk({ options: { bus, limits: { conversations: 1 } } })
+  await service.initialize()
+  bus.publish({ type: 'SPEECH_DETECTED', conversationId: 'kitchen' })
+  expect(of('ERROR_OCCURRED')).toMatchObject([{ code: 'bad-input', conversationId: 'kitchen' }])
+  await service.close()
 })
