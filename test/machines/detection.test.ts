@@ -4,6 +4,7 @@ import { detectionMachine, type DetectedDialect, type ProbeInput, type ProbeVerd
 
 const failure = (code: 'auth' | 'connection') => ({ code, message: 'no', retryable: false })
 const foreign: ProbeVerdict = { verdict: 'foreign', note: 'GET /api/tags: 404' }
+const dialects: DetectedDialect[] = ['ollama-chat', 'ollama-generate', 'openai']
 
 /** Runs the chart with probes that answer as told; unlisted dialects are foreign. */
 async function detect(verdicts: Partial<Record<DetectedDialect, ProbeVerdict>>, except: DetectedDialect[] = []) {
@@ -51,10 +52,27 @@ describe('detection', () => {
     expect(asked).toEqual(['ollama-generate', 'openai'])
   })
 
-  test('a probe that throws is no crash', async () => {
-    const probe = fromPromise<ProbeVerdict, ProbeInput>(() => Promise.reject(new Error('bug')))
+  test.each(dialects)('%s: whatever its probe finds, the detection ends with that', async (dialect) => {
+    const before = dialects.slice(0, dialects.indexOf(dialect) + 1)
+    const verdicts: ProbeVerdict[] = [
+      { verdict: 'spoken' },
+      { verdict: 'unauthorized', failure: failure('auth') },
+      { verdict: 'unreachable', failure: failure('connection') },
+    ]
+    for (const found of verdicts) {
+      const { asked, state } = await detect({ [dialect]: found })
+      expect([state, asked]).toEqual([found.verdict === 'spoken' ? 'found' : found.verdict, before])
+    }
+    expect((await detect({}, [dialect])).asked).toEqual(dialects.filter((other) => other !== dialect))
+  })
+
+  test.each(dialects)('%s: a probe that throws ends it as unreachable', async (dialect) => {
+    const probe = fromPromise<ProbeVerdict, ProbeInput>(({ input }) =>
+      input.dialect === dialect ? Promise.reject(new Error('bug')) : Promise.resolve(foreign),
+    )
     const actor = createActor(detectionMachine.provide({ actors: { probe } })).start()
     expect(await toPromise(actor)).toMatchObject({ outcome: 'unreachable', failure: { code: 'internal' } })
+    expect(actor.getSnapshot().value).toBe('unreachable')
   })
 
   test('every state has a description, and the context survives JSON', async () => {
