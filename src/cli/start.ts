@@ -110,7 +110,7 @@ function announce(
 const placeOf = {
   configured: 'on the configured server',
   ollama: 'on Ollama',
-  embedded: 'inside this process’s own engine',
+  embedded: 'in an engine of its own on this machine',
   scripted: 'by script',
 } as const
 

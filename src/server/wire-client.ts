@@ -24,7 +24,7 @@ export interface WireContext {
 }
 
 /** Close codes beside those of the standard. */
-export const closeCodes = { unauthorized: 4401, noHello: 4408, version: 4426, slow: 4429 } as const
+export const closeCodes = { unauthorized: 4401, noHello: 4408, version: 4426 } as const
 
 /** A client that has not said hello by then is no client. */
 const helloMs = 5_000

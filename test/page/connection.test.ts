@@ -74,6 +74,20 @@ describe.skipIf(skipsBrowser)('the page and its server', () => {
     await service.close()
   })
 
+  test('a browser without a voice of its own says so and speaks through nobody else', async () => {
+    const { service, server } = await serve()
+    const { page } = await openPage(browser, server.url)
+    await page.addInitScript({ content: 'speechSynthesis.getVoices = () => [{ lang: "en", localService: false }]' })
+    await page.goto(server.url)
+    await page.locator('#who[data-state=scripted]').waitFor()
+    await page.click('#speak')
+    await page.locator('#notice', { hasText: 'no voice on this machine' }).waitFor()
+    expect(await page.locator('#speak').getAttribute('aria-pressed')).toBe('false')
+    await page.context().close()
+    await server.close()
+    await service.close()
+  })
+
   test('everything can be done by keyboard, and what has the focus is seen', async () => {
     const { service, server } = await serve()
     const { page } = await openPage(browser, server.url)

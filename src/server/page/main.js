@@ -2,6 +2,7 @@ import { drawChart, tellTrace, words } from './chart-view.js'
 import { createEars } from './ears.js'
 import { drawTimeline } from './timeline-view.js'
 import { newConversation, take } from './model.js'
+import { nextTheme, remembered, showTheme, takeTokenFromAddress } from './remembering.js'
 import { createTranscript } from './transcript-view.js'
 import { createVoice } from './voice.js'
 import { createWire } from './wire.js'
@@ -134,11 +135,19 @@ $('listen').addEventListener('click', () => {
     )
   }
 })
-$('speak').addEventListener('click', () => {
+$('speak').addEventListener('click', async () => {
   const next = !isSpeaking()
   $('speak').setAttribute('aria-pressed', String(next))
-  if (next) takeVoice()
-  else dropVoice()
+  if (!next) return dropVoice()
+  if (await voice.isAble()) {
+    if (isSpeaking()) takeVoice()
+    return
+  }
+  $('speak').setAttribute('aria-pressed', 'false')
+  notice(
+    'This browser has no voice on this machine. Install one (Linux: speech-dispatcher and espeak-ng; others: in the system’s speech settings), then try again.',
+    'bad',
+  )
 })
 
 // ------------------------------------------------------------------------------------------ what people do
@@ -193,10 +202,7 @@ $('view').addEventListener('click', () => {
   document.body.dataset.view = next
   $('view').setAttribute('aria-pressed', String(next === 'machine'))
 })
-$('theme').addEventListener('click', () => {
-  const order = ['auto', 'light', 'dark']
-  showTheme(order[(order.indexOf(localStorage.getItem('colloquy.theme') ?? 'auto') + 1) % 3])
-})
+$('theme').addEventListener('click', nextTheme)
 $('token-form').addEventListener('submit', (event) => {
   event.preventDefault()
   sessionStorage.setItem('colloquy.token', $('token').value)
@@ -313,27 +319,6 @@ function element(name, text, className = '') {
   made.textContent = text
   if (className !== '') made.className = className
   return made
-}
-
-// ------------------------------------------------------------------------------------------------ remembering
-
-function remembered(key) {
-  return sessionStorage.getItem(`colloquy.${key}`)
-}
-
-/** The token comes behind the #, which is sent to nobody; it is taken out of the address at once. */
-function takeTokenFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token')
-  if (given === null) return
-  sessionStorage.setItem('colloquy.token', given)
-  history.replaceState(null, '', location.pathname)
-}
-
-function showTheme(theme) {
-  localStorage.setItem('colloquy.theme', theme)
-  if (theme === 'auto') delete document.documentElement.dataset.theme
-  else document.documentElement.dataset.theme = theme
-  $('theme').setAttribute('aria-label', `Theme: ${theme === 'auto' ? 'as the system' : theme}`)
 }
 
 showTheme(localStorage.getItem('colloquy.theme') ?? 'auto')

@@ -39,7 +39,21 @@ export function createVoice({ synthesis, Utterance, language, send }) {
     synthesis.resume()
   }
 
+  const hasOwn = () => synthesis.getVoices().some(({ localService }) => localService)
+
   return {
+    /** Whether there is a voice on this machine. Browsers read their list late, and tell. */
+    isAble() {
+      if (hasOwn()) return Promise.resolve(true)
+      return new Promise((resolve) => {
+        const tell = () => {
+          clearTimeout(timer)
+          resolve(hasOwn())
+        }
+        const timer = setTimeout(tell, 1_000)
+        synthesis.addEventListener('voiceschanged', tell, { once: true })
+      })
+    },
     take(message) {
       if (message.type === 'play') play(message.conversationId, message.segment)
       else if (message.type === 'silence') {
