@@ -46,7 +46,8 @@ const byFault: Readonly<Record<string, Route>> = {
   'headers-too-large': { next: 'nowhere' },
   redirect: { next: 'nowhere' },
   'content-type': { next: 'nowhere' },
-  'path-missing': { amend: true, next: 'model' },
+  // Looked for again once; what is not there then is there for none of the server's models.
+  'path-missing': { amend: true, next: 'origin' },
   capability: { next: 'model' },
   unauthorized: { next: 'origin' },
   busy: { next: 'origin' },

@@ -86,6 +86,13 @@ describe('the request is refused', () => {
     await settles()
   })
 
+  it('row 15: a path that stays away leaves the origin, whatever models it has', async () => {
+    const { ask, asked, settles } = await stage({ replies: [{ fault: { kind: 'path-missing' } }] })
+    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'Two speaks.', model: 'm3' })
+    expect(asked()).toEqual(['m1', 'm1', 'm3'])
+    await settles()
+  })
+
   it('row 15: it is looked for once: a path that stays away ends the reply', async () => {
     const { ask, asked, one, two, settles } = await stage({
       replies: [{ fault: { kind: 'path-missing' } }],

@@ -161,7 +161,7 @@ describe('before anything is heard', () => {
     ['38 empty reply', failed('empty-reply'), ['m1', 'm2']],
     ['43 content filter', failed('content-filter'), ['m1']],
     ['11 prompt too long', failed('context-overflow', { status: 400 }), ['m1', 'm1']],
-    ['15 path missing', failed('http', { status: 404, fault: 'path-missing' }), ['m1', 'm1', 'm2', 'm2', 'm3', 'm3']],
+    ['15 path missing', failed('http', { status: 404, fault: 'path-missing' }), ['m1', 'm1', 'm3', 'm3']],
     ['the breaker is open', failed('overloaded', { fault: 'breaker-open' }), ['m1', 'm2', 'm3']],
   ])('%s: who is asked next', async (_, fault, asked) => {
     const reply = chart()
