@@ -1,173 +1,23 @@
-import { initialTransition, transition, type SnapshotFrom } from 'xstate'
 import { describe, expect, test } from 'vitest'
+import { type ConversationEvent } from '../../machines/index.ts'
 import {
-  conversationInput,
-  conversationMachine,
-  type ConversationEvent,
-  type PolicyChanges,
-} from '../../machines/index.ts'
-
-type Situation = SnapshotFrom<typeof conversationMachine>
-
-/** Sends events one after the other, as a pure function; answers where that leads and what was told on the way. */
-function after(events: readonly ConversationEvent[], policy: PolicyChanges = {}) {
-  let [situation] = initialTransition(conversationMachine, conversationInput({ policy }))
-  const told: string[] = []
-  for (const event of events) {
-    const [next, actions] = transition(conversationMachine, situation, event)
-    situation = next
-    for (const action of actions) told.push(...emitted(action))
-  }
-  return { situation, told: told.filter((type) => type !== 'STATE_CHANGED'), replies: repliesOf(situation) }
-}
-
-function emitted({ type, params }: { type: string; params?: unknown }): string[] {
-  if (type !== 'xstate.emit' || typeof params !== 'object' || params === null || !('event' in params)) return []
-  const { event } = params
-  return typeof event === 'object' && event !== null && 'type' in event ? [String(event.type)] : []
-}
-
-const repliesOf = ({ children }: Situation) => Object.keys(children).filter((id) => id.startsWith('reply-'))
-
-/** A timer of a state fires. XState's own events have no type to be named by; JSON has no types at all. */
-const timer = (delay: string, state: string): ConversationEvent =>
-  JSON.parse(JSON.stringify({ type: `xstate.after.${delay}.conversation.${state}` }))
-
-const started = (atMs: number): ConversationEvent => ({ type: 'SPEECH_STARTED', atMs })
-const partial = (atMs: number, text: string): ConversationEvent => ({ type: 'SPEECH_PARTIAL', text, atMs })
-const final = (atMs: number, text: string): ConversationEvent => ({ type: 'SPEECH_DETECTED', text, atMs })
-const ended = (atMs: number): ConversationEvent => ({ type: 'SPEECH_ENDED', atMs })
-const segment = (replyId: string, index = 0): ConversationEvent => ({
-  type: 'REPLY_SEGMENT',
-  replyId,
-  attempt: 1,
-  segment: { replyId, index, text: 'Hi.', source: 'Hi.', gap: '' },
-})
-const textOver = (replyId: string): ConversationEvent => ({
-  type: 'REPLY_ENDED',
-  replyId,
-  text: 'Hi.',
-  model: 'm',
-  backend: 'scripted',
-  cached: false,
-  fallback: false,
-  usage: {},
-  finishReason: 'stop',
-})
-const failed = (replyId: string): ConversationEvent => ({
-  type: 'REPLY_FAILED',
-  replyId,
-  error: { code: 'timeout', message: 'too late', retryable: true },
-})
-const played: ConversationEvent = { type: 'PLAYBACK_FINISHED', index: 0 }
-const paused: ConversationEvent = { type: 'PLAYBACK_PAUSED' }
-
-const asked = [final(0, 'hello')]
-const speaking = [...asked, segment('reply-1')]
-
-describe('endpointing', () => {
-  test('a transcript without voice activity is committed at once', () => {
-    const { situation, told, replies } = after(asked)
-    expect(situation.value).toEqual({ generating: 'flowing' })
-    expect(told).toEqual(['CALLER_TURN_ENDED', 'RESPONSE_GENERATING'])
-    expect(replies).toEqual(['reply-1'])
-  })
-
-  test('with voice activity the delay after it is waited for', () => {
-    const said = [started(0), final(500, 'hello'), ended(700)]
-    expect(after(said).situation.value).toMatchObject({ detecting: { turn: 'waiting' } })
-    const { situation } = after([...said, timer('endpointing', 'detecting.turn.waiting')])
-    expect(situation.matches('generating')).toBe(true)
-  })
-
-  test('a cough is not a turn', () => {
-    const { situation, told } = after([started(0), ended(100), timer('endpointing', 'detecting.turn.waiting')])
-    expect([situation.value, told, situation.context.voice]).toEqual(['idle', [], null])
-  })
-
-  test('blank transcripts are nothing', () => {
-    expect(after([partial(0, ' '), final(10, '')]).situation.value).toBe('idle')
-  })
-
-  test('voice that resumes puts the wait off', () => {
-    const { situation } = after([started(0), final(500, 'turn on'), ended(550), started(800)])
-    expect(situation.value).toMatchObject({ detecting: { turn: 'hearing' } })
-  })
-
-  test('voice activity that never ends is taken as ended', () => {
-    const { situation } = after([started(0), final(500, 'hello'), timer('maxOpenMs', 'detecting.turn.hearing')])
-    expect(situation.value).toMatchObject({ detecting: { turn: 'waiting' } })
-    expect(situation.context.voice?.endedAtMs).toBe(30_500)
-  })
-
-  test('a detector is asked before the wait, and a reply of it is no word of the caller', () => {
-    const policy = { endpointing: { asksDetector: true } }
-    const said = [started(0), final(500, 'hello'), ended(700)]
-    expect(after(said, policy).situation.value).toMatchObject({ detecting: { turn: 'judging' } })
-    const judged = after([...said, { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.1 }], policy)
-    expect(judged.situation.value).toMatchObject({ detecting: { turn: 'waiting' } })
-    expect(judged.told).toEqual([])
-  })
-
-  test('typed words are complete as they stand, whoever speaks meanwhile', () => {
-    const typed: ConversationEvent = { type: 'CALLER_TYPED', text: 'hello', turnId: 'typed-1', atMs: 100 }
-    expect(after([started(0), typed]).situation.context.reply?.turnId).toBe('typed-1')
-  })
-
-  test('REPLY_UNWANTED while listening forgets the turn', () => {
-    expect(after([started(0), partial(100, 'hel'), { type: 'REPLY_UNWANTED' }]).situation.value).toBe('idle')
-  })
-})
-
-describe('speculation', () => {
-  const policy = { speculation: { enabled: true } }
-  const early = [started(0), partial(100, 'hello'), timer('stableMs', 'detecting.ahead.settling')]
-
-  test('one whose reply breaks is never adopted', () => {
-    const broken: ConversationEvent = { type: 'xstate.error.actor.reply-1', actorId: 'reply-1', error: new Error('x') }
-    const { situation } = after([...early, broken], policy)
-    expect(situation.value).toMatchObject({ detecting: { ahead: 'failed' } })
-    expect(situation.context.speculation).toBeNull()
-  })
-
-  test('a stable partial starts a reply ahead, and nothing is told of it', () => {
-    const { situation, told, replies } = after(early, policy)
-    expect(situation.value).toMatchObject({ detecting: { ahead: 'running' } })
-    expect([told, replies]).toEqual([[], ['reply-1']])
-  })
-
-  test('the same words adopt it: no second reply is started', () => {
-    const commit = [final(400, 'Hello!'), ended(500), timer('endpointing', 'detecting.turn.waiting')]
-    const { situation, told, replies } = after([...early, ...commit], policy)
-    expect(situation.context.reply?.replyId).toBe('reply-1')
-    expect([told, replies]).toEqual([['CALLER_TURN_ENDED', 'RESPONSE_GENERATING'], ['reply-1']])
-  })
-
-  test('what it said before is spoken once it is adopted', () => {
-    const commit = [final(400, 'hello'), ended(500), timer('endpointing', 'detecting.turn.waiting')]
-    const { situation, told } = after([...early, segment('reply-1'), textOver('reply-1'), ...commit], policy)
-    expect(situation.matches('responding')).toBe(true)
-    expect(told).toEqual(['CALLER_TURN_ENDED', 'RESPONSE_GENERATING', 'RESPONSE_GENERATED', 'RESPONSE_STARTED'])
-  })
-
-  test('other words end it at once', () => {
-    const { situation, replies } = after([...early, partial(300, 'hello there')], policy)
-    expect([situation.context.speculation, replies]).toEqual([null, []])
-  })
-
-  test('one that fails is not heard of, and new words may try again', () => {
-    const broken = after([...early, failed('reply-1')], policy)
-    expect(broken.situation.value).toMatchObject({ detecting: { ahead: 'failed' } })
-    expect([broken.told, broken.replies]).toEqual([[], []])
-    const again = after([...early, failed('reply-1'), partial(900, 'hello you')], policy)
-    expect(again.situation.value).toMatchObject({ detecting: { ahead: 'settling' } })
-  })
-
-  test('an attempt of it that is given up is void', () => {
-    const restarted: ConversationEvent = { type: 'REPLY_RESTARTED', replyId: 'reply-1', attempt: 2 }
-    expect(after([...early, segment('reply-1'), restarted], policy).situation.context.speculation?.waiting).toEqual([])
-  })
-})
+  after,
+  asked,
+  ended,
+  failed,
+  final,
+  partial,
+  paused,
+  played,
+  repliesOf,
+  segment,
+  speaking,
+  started,
+  textOver,
+  timer,
+  typed,
+  unwanted,
+} from '../support/conversation-events.ts'
 
 describe('generating', () => {
   test('voice holds the text back, and its end lets it go', () => {
@@ -232,6 +82,50 @@ describe('generating', () => {
     expect(after([...asked, textOver('reply-1')])).toMatchObject({ situation: { value: 'idle' }, replies: [] })
     const { situation, told, replies } = after([...asked, failed('reply-1')])
     expect([situation.value, told.at(-1), replies]).toEqual(['error', 'ERROR_OCCURRED', []])
+  })
+})
+
+/** An announcement that may not be interrupted: before its first words, and while it is spoken. */
+const announced: ConversationEvent = { type: 'ANNOUNCEMENT_MADE', text: 'Fire!', turnId: 'said-1', protected: true }
+const protectedSpeech = [[announced], [announced, segment('reply-1')]]
+
+describe('while a reply is made or spoken', () => {
+  test.each([asked, speaking])('a stop word counts, however many words an interruption needs: %#', (...events) => {
+    const policy = { interruption: { minWords: 3 } }
+    for (const word of [partial(900, 'stop'), final(900, 'stop')]) {
+      expect(after([...events, word], policy).told.at(-1)).toBe('RESPONSE_INTERRUPTED')
+    }
+    for (const word of [partial(900, 'but'), final(900, 'but')]) {
+      const { told, situation } = after([...events, word], policy)
+      expect(told).not.toContain('RESPONSE_INTERRUPTED')
+      expect([situation.context.said.partial, ...situation.context.said.finals]).toContain('but')
+    }
+  })
+
+  test.each([asked, speaking])(
+    'a caller who speaks keeps the turn when the program ends the reply: %#',
+    (...events) => {
+      const { situation, told } = after([...events, started(800), unwanted])
+      expect([situation.matches('detecting'), told.at(-1)]).toEqual([true, 'RESPONSE_INTERRUPTED'])
+      expect(after([...events, unwanted]).situation.value).toBe('idle')
+    },
+  )
+
+  test.each(protectedSpeech)('words typed into protected speech are answered afterwards: %#', (...events) => {
+    const { situation, told, replies } = after([...events, typed])
+    expect([situation.context.said.typedTurnId, replies]).toEqual(['typed-1', ['reply-1']])
+    expect(told).not.toContain('RESPONSE_INTERRUPTED')
+    const over = after([...events, typed, textOver('reply-1'), ...(events.length > 1 ? [played] : [])])
+    expect(over.situation.context.reply?.turnId).toBe('typed-1')
+  })
+
+  test('voice that was let pass and brought no words is forgotten at its end', () => {
+    const passed = [...asked, started(10), timer('longestHold', 'generating.held.voiced')]
+    for (const reply of [[], [segment('reply-1')], [segment('reply-1'), textOver('reply-1')]]) {
+      const { situation } = after([...passed, ...reply])
+      expect(situation.context.voice?.endedAtMs).toBeNull()
+      expect(after([...passed, ...reply, ended(9_000)]).situation.context.voice).toBeNull()
+    }
   })
 })
 
@@ -309,14 +203,8 @@ describe('responding', () => {
   test.each([partial(900, 'no wait'), final(900, 'no wait')])(
     'protected speech is not interrupted, the words stay: %o',
     (event) => {
-      const announced: ConversationEvent = {
-        type: 'ANNOUNCEMENT_MADE',
-        text: 'Fire!',
-        turnId: 'said-1',
-        protected: true,
-      }
-      for (const said of [[], [segment('reply-1')]]) {
-        const { situation, told } = after([announced, ...said, event])
+      for (const events of protectedSpeech) {
+        const { situation, told } = after([...events, event])
         expect(told).not.toContain('RESPONSE_INTERRUPTED')
         expect(situation.context.said).not.toEqual(after([]).situation.context.said)
       }
@@ -348,49 +236,4 @@ describe('responding', () => {
     const delayed: ConversationEvent = { type: 'REPLY_DELAYED', replyId: 'reply-1', reason: 'tool' }
     expect(after([...speaking, delayed]).told.at(-1)).toBe('RESPONSE_DELAYED')
   })
-})
-
-describe('everywhere', () => {
-  const error = [...asked, failed('reply-1')]
-
-  test('an error passes by itself, or by the next speech', () => {
-    expect(after([...error, timer('errorResetMs', 'error')]).situation.value).toBe('idle')
-    expect(after([...error, started(10)]).situation.matches('detecting')).toBe(true)
-    expect(after([...error, partial(10, 'again')]).situation.matches('detecting')).toBe(true)
-    expect(after([...error, final(10, 'again')]).situation.matches('generating')).toBe(true)
-    expect(after([...error, { type: 'CALLER_TYPED', text: 'a', turnId: 't' }]).situation.matches('generating')).toBe(
-      true,
-    )
-  })
-
-  test('ambient speech is answered when it names the assistant, else it is told as ignored', () => {
-    const said = (text: string): ConversationEvent => ({ type: 'AMBIENT_SPEECH_DETECTED', text })
-    const policy = { assistantNames: ['jarvis'] }
-    expect(after([said('hey Jarvis, hello')], policy).situation.matches('generating')).toBe(true)
-    expect(after([said('what a game')], policy)).toMatchObject({
-      situation: { value: 'idle' },
-      told: ['AMBIENT_SPEECH_IGNORED'],
-    })
-    expect(after([said(' ')], policy).told).toEqual([])
-  })
-
-  test('an announcement waits until nobody speaks', () => {
-    const announced: ConversationEvent = {
-      type: 'ANNOUNCEMENT_MADE',
-      text: 'Dinner.',
-      turnId: 'said-1',
-      protected: false,
-    }
-    expect(after([announced]).situation.matches('generating')).toBe(true)
-    const { situation } = after([...speaking, announced, textOver('reply-1'), played])
-    expect(situation.context.reply).toMatchObject({ turnId: 'said-1', purpose: 'say' })
-  })
-
-  test.each([[[]], [[started(0)]], [asked], [speaking], [error]])(
-    'a stop is obeyed: %#',
-    (events: ConversationEvent[]) => {
-      const { situation } = after([...events, { type: 'SYSTEM_STOPPED' }])
-      expect([situation.value, situation.status, Object.keys(situation.children)]).toEqual(['stopped', 'done', []])
-    },
-  )
 })

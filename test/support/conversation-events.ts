@@ -1,0 +1,70 @@
+import { initialTransition, transition, type SnapshotFrom } from 'xstate'
+import {
+  conversationInput,
+  conversationMachine,
+  type ConversationEvent,
+  type PolicyChanges,
+} from '../../machines/index.ts'
+
+/* The words of the conversation chart's tests. */
+
+type Situation = SnapshotFrom<typeof conversationMachine>
+
+/** Sends events one after the other, as a pure function; answers where that leads and what was told on the way. */
+export function after(events: readonly ConversationEvent[], policy: PolicyChanges = {}) {
+  let [situation] = initialTransition(conversationMachine, conversationInput({ policy }))
+  const told: string[] = []
+  for (const event of events) {
+    const [next, actions] = transition(conversationMachine, situation, event)
+    situation = next
+    for (const action of actions) told.push(...emitted(action))
+  }
+  return { situation, told: told.filter((type) => type !== 'STATE_CHANGED'), replies: repliesOf(situation) }
+}
+
+function emitted({ type, params }: { type: string; params?: unknown }): string[] {
+  if (type !== 'xstate.emit' || typeof params !== 'object' || params === null || !('event' in params)) return []
+  const { event } = params
+  return typeof event === 'object' && event !== null && 'type' in event ? [String(event.type)] : []
+}
+
+export const repliesOf = ({ children }: Situation) => Object.keys(children).filter((id) => id.startsWith('reply-'))
+
+/** A timer of a state fires. XState's own events have no type to be named by; JSON has no types at all. */
+export const timer = (delay: string, state: string): ConversationEvent =>
+  JSON.parse(JSON.stringify({ type: `xstate.after.${delay}.conversation.${state}` }))
+
+export const started = (atMs: number): ConversationEvent => ({ type: 'SPEECH_STARTED', atMs })
+export const partial = (atMs: number, text: string): ConversationEvent => ({ type: 'SPEECH_PARTIAL', text, atMs })
+export const final = (atMs: number, text: string): ConversationEvent => ({ type: 'SPEECH_DETECTED', text, atMs })
+export const ended = (atMs: number): ConversationEvent => ({ type: 'SPEECH_ENDED', atMs })
+export const segment = (replyId: string, index = 0): ConversationEvent => ({
+  type: 'REPLY_SEGMENT',
+  replyId,
+  attempt: 1,
+  segment: { replyId, index, text: 'Hi.', source: 'Hi.', gap: '' },
+})
+export const textOver = (replyId: string): ConversationEvent => ({
+  type: 'REPLY_ENDED',
+  replyId,
+  text: 'Hi.',
+  model: 'm',
+  backend: 'scripted',
+  cached: false,
+  fallback: false,
+  usage: {},
+  finishReason: 'stop',
+})
+export const failed = (replyId: string): ConversationEvent => ({
+  type: 'REPLY_FAILED',
+  replyId,
+  error: { code: 'timeout', message: 'too late', retryable: true },
+})
+export const played: ConversationEvent = { type: 'PLAYBACK_FINISHED', index: 0 }
+export const paused: ConversationEvent = { type: 'PLAYBACK_PAUSED' }
+
+export const typed: ConversationEvent = { type: 'CALLER_TYPED', text: 'hello', turnId: 'typed-1', atMs: 100 }
+export const unwanted: ConversationEvent = { type: 'REPLY_UNWANTED', atMs: 900 }
+
+export const asked = [final(0, 'hello')]
+export const speaking = [...asked, segment('reply-1')]
