@@ -78,6 +78,13 @@ describe('generating', () => {
     expect(held.situation.context.reply?.waiting).toEqual([])
   })
 
+  test('a reply without a word leaves the floor to a caller who speaks or has spoken', () => {
+    const policy = { interruption: { enabled: false } }
+    const speaks = after([...asked, started(10), textOver('reply-1')], policy)
+    expect([speaks.situation.matches('detecting'), speaks.told.at(-1)]).toEqual([true, 'RESPONSE_FINISHED'])
+    expect(after([...asked, final(900, 'and you'), textOver('reply-1')], policy).replies).toEqual(['reply-2'])
+  })
+
   test('a reply without a word finishes; one that fails is an error', () => {
     expect(after([...asked, textOver('reply-1')])).toMatchObject({ situation: { value: 'idle' }, replies: [] })
     const { situation, told, replies } = after([...asked, failed('reply-1')])
@@ -172,8 +179,8 @@ describe('responding', () => {
   })
 
   test.each([partial(900, 'yeah'), final(900, 'yeah')])('a backchannel resumes it at once: %o', (event) => {
-    const { situation, told } = after([...pausedByVoice, event])
-    expect(situation.value).toEqual({ responding: { streaming: 'quiet' } })
+    const { situation, told, sent } = after([...pausedByVoice, event])
+    expect([situation.value, sent.at(-1)]).toEqual([{ responding: { streaming: 'quiet' } }, 'PLAYBACK_RESUME_WANTED'])
     expect(told).toContain('BACKCHANNEL_HEARD')
     expect(told).not.toContain('RESPONSE_INTERRUPTED')
   })

@@ -10,20 +10,24 @@ import {
 
 type Situation = SnapshotFrom<typeof conversationMachine>
 
-/** Sends events one after the other, as a pure function; answers where that leads and what was told on the way. */
+/** Sends events one after the other, as a pure function; answers where that leads, what was told and sent on the way. */
 export function after(events: readonly ConversationEvent[], policy: PolicyChanges = {}) {
   let [situation] = initialTransition(conversationMachine, conversationInput({ policy }))
   const told: string[] = []
+  const sent: string[] = []
   for (const event of events) {
     const [next, actions] = transition(conversationMachine, situation, event)
     situation = next
-    for (const action of actions) told.push(...emitted(action))
+    for (const action of actions) {
+      told.push(...eventsOf('xstate.emit', action))
+      sent.push(...eventsOf('xstate.sendTo', action))
+    }
   }
-  return { situation, told: told.filter((type) => type !== 'STATE_CHANGED'), replies: repliesOf(situation) }
+  return { situation, told: told.filter((type) => type !== 'STATE_CHANGED'), sent, replies: repliesOf(situation) }
 }
 
-function emitted({ type, params }: { type: string; params?: unknown }): string[] {
-  if (type !== 'xstate.emit' || typeof params !== 'object' || params === null || !('event' in params)) return []
+function eventsOf(wanted: string, { type, params }: { type: string; params?: unknown }): string[] {
+  if (type !== wanted || typeof params !== 'object' || params === null || !('event' in params)) return []
   const { event } = params
   return typeof event === 'object' && event !== null && 'type' in event ? [String(event.type)] : []
 }
