@@ -1,11 +1,11 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { download } from './download.ts'
 import { exclusively } from './exclusively.ts'
-import { codeOf, fileFault, needSpace } from './faults.ts'
+import { codeOf, fileFault, makeFolder, needSpace } from './faults.ts'
 import { findCatalogueModel, modelCatalogue, type CatalogueModel, type ModelSource } from './model-catalogue.ts'
 import type { OnProgress } from './progress.ts'
 import { unzipEntry } from './unzip-entry.ts'
@@ -58,7 +58,7 @@ export async function pullModel(name: string, options: PullModelOptions): Promis
   const installed = { name: model.name, path, sizeBytes: model.sizeBytes }
   if (await isInstalled(path, model)) return installed
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const onWait = () => onProgress?.({ what: 'model', phase: 'waiting' })
     return await exclusively(`${path}.lock`, { clock, signal, onWait }, async () => {
       if (await isInstalled(path, model)) return installed
