@@ -137,7 +137,7 @@ const late = median(ranMs - 60_000, Number.POSITIVE_INFINITY)
 const growth = ((late - early) / early) * 100
 const stops = await measureStops(200)
 
-const megabytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`
+const megabytes = (bytes: number) => (Number.isNaN(bytes) ? 'not reached' : `${(bytes / 1_048_576).toFixed(1)} MiB`)
 const faults = Object.entries(injected).reduce((sum, [kind, count]) => (kind === 'none' ? sum : sum + count), 0)
 const listed = (counts: Record<string, number>) =>
   Object.entries(counts)
@@ -168,7 +168,7 @@ const rows: [string, string][] = [
   ['handles of the process left', String(Math.max(0, busyLeft))],
   ['heap after forced collections, third minute', megabytes(early)],
   ['heap after forced collections, last minute', megabytes(late)],
-  ['growth', `${growth.toFixed(1)} %`],
+  ['growth', Number.isNaN(growth) ? 'not known before the third minute' : `${growth.toFixed(1)} %`],
   ['stop to closed socket, p50 / p99 / max', stops.map((ms) => `${ms.toFixed(1)} ms`).join(' / ')],
   ['verdict', isFine ? 'holds' : 'FAILS'],
 ]
