@@ -41,7 +41,6 @@ export const guards = {
     isVoiceOpen(context) && mayInterrupt(context) && context.voice?.serial !== context.reply?.toleratedVoice,
   isCallerHeard: ({ context }: Situation) => hasWords(context.said) || isVoiceOpen(context),
   isTurnOpen: ({ context }: Situation) => hasWords(context.said) || context.voice !== null,
-  isNothingSaid: ({ context }: Situation) => !hasWords(context.said) && context.voice === null,
   hasNoWords: ({ context }: Situation) => !hasWords(context.said),
   endsAtOnce: ({ context }: Situation) => endsAtOnce(context),
   asksDetector: ({ context: { said, policy } }: Situation) =>

@@ -96,11 +96,6 @@ export const conversationMachine = conversation.createMachine({
               { guard: { type: 'isEchoOfFinal', params: told } },
               { target: '.hearing', actions: { type: 'noteFinal', params: told } },
             ],
-            SPEECH_ENDED: {
-              guard: 'isVoiceOpen',
-              target: '.hearing',
-              actions: { type: 'noteVoiceEnded', params: told },
-            },
             CALLER_TYPED: { target: '.over', actions: { type: 'noteTyped', params: told } },
             REPLY_UNWANTED: { target: '#conversation.idle', actions: 'forgetTurn' },
           },
@@ -109,7 +104,6 @@ export const conversationMachine = conversation.createMachine({
               description: 'Voice activity is open; every speech event starts the wait for its end anew.',
               always: [
                 { guard: 'endsAtOnce', target: 'over' },
-                { guard: 'isNothingSaid', target: 'over' },
                 { guard: and(['isVoiceOver', 'asksDetector']), target: 'judging' },
                 { guard: 'isVoiceOver', target: 'waiting' },
               ],
