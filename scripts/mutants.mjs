@@ -9,63 +9,84 @@ import { availableParallelism } from 'node:os'
 import { createServer } from 'vite'
 import { transitionsOf } from './without-transition.mjs'
 
-/** Tests that find most mutants, quickest first, then what finds the rest. */
+/** Tests by stage, quickest first; a stage is run only for what the stages before it did not find. */
 const suites = {
   conversation: [
     ['test/machines/conversation'],
-    ['test/model/conversation', 'test/model/orders', 'test/scenarios'],
+    ['test/scenarios'],
+    ['test/model/conversation'],
+    ['test/model/orders'],
     ['test/runtime'],
     ['test/model/random'],
   ],
-  reply: [['test/machines/reply'], ['test/scenarios'], ['test/generation', 'test/faults']],
+  reply: [
+    ['test/machines/reply.test'],
+    ['test/machines/reply.walk'],
+    ['test/scenarios'],
+    ['test/generation', 'test/faults'],
+  ],
   detection: [['test/machines/detection'], ['test/backends', 'test/runtime']],
   breaker: [['test/machines/breaker'], ['test/generation']],
 }
+const suiteOf = (mutant) => suites[mutant.split('/')[0]]
 
 const wanted = process.argv.slice(2)
 const survivorsKnown = JSON.parse(readFileSync(new URL('survivors.json', import.meta.url), 'utf8'))
-const vite = await createServer({ configFile: false, logLevel: 'error', server: { middlewareMode: true, ws: false, watch: null }, appType: 'custom' })
-const mutants = []
-for (const chart of Object.keys(suites)) {
-  const module = await vite.ssrLoadModule(`/machines/${chart}.ts`)
-  const { config } = module[`${chart}Machine`]
-  for (const name of transitionsOf(config)) mutants.push(`${config.id ?? chart}/${name}`)
-}
-await vite.close()
+const mutants = await allMutants()
+const asked = mutants.filter((mutant) => wanted.length === 0 || wanted.some((start) => mutant.startsWith(start)))
+console.log(`${asked.length} transitions of ${mutants.length}`)
 
-const queue = mutants.filter((mutant) => wanted.length === 0 || wanted.some((start) => mutant.startsWith(start)))
-const total = queue.length
-const charts = new Set(queue.map((mutant) => mutant.split('/')[0]))
-for (const files of [...charts].flatMap((chart) => suites[chart]))
-  if (await fails(files, '')) throw new Error(`the tests fail as it is, without a mutant: ${files.join(' ')}`)
-const survivors = []
 let done = 0
-console.log(`${total} transitions of ${mutants.length}`)
-await Promise.all(Array.from({ length: Math.max(1, availableParallelism() - 1) }, work))
+let survivors = asked
+for (let stage = 0; survivors.some((mutant) => suiteOf(mutant)[stage] !== undefined); stage++) {
+  survivors = await notFoundBy(stage, survivors)
+}
 
 const surprises = survivors.filter((mutant) => survivorsKnown[mutant] === undefined)
-const killedNow = Object.keys(survivorsKnown).filter((mutant) => queue.includes(mutant) && !survivors.includes(mutant))
-console.log(`${total - survivors.length} of ${total} found by a test`)
+const killedNow = Object.keys(survivorsKnown).filter((mutant) => asked.includes(mutant) && !survivors.includes(mutant))
+console.log(`${asked.length - survivors.length} of ${asked.length} found by a test`)
 for (const mutant of survivors) console.log(`survives: ${mutant}: ${survivorsKnown[mutant] ?? 'NO REASON GIVEN'}`)
 for (const mutant of killedNow) console.log(`no survivor any more: ${mutant}`)
 process.exitCode = surprises.length > 0 ? 1 : 0
 
-async function work() {
-  for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-    const found = await isFound(mutant)
-    done += 1
-    if (!found) survivors.push(mutant)
-    console.log(`${String(done).padStart(4)}  ${found ? 'found   ' : 'SURVIVES'}  ${mutant}`)
+/** `chart/transition` for every transition of every chart. */
+async function allMutants() {
+  const server = { middlewareMode: true, ws: false, watch: null }
+  const vite = await createServer({ configFile: false, logLevel: 'error', server, appType: 'custom' })
+  const found = []
+  for (const chart of Object.keys(suites)) {
+    const module = await vite.ssrLoadModule(`/machines/${chart}.ts`)
+    const { config } = module[`${chart}Machine`]
+    for (const name of transitionsOf(config)) found.push(`${config.id ?? chart}/${name}`)
   }
+  await vite.close()
+  return found
 }
 
-async function isFound(mutant) {
-  for (const files of suites[mutant.split('/')[0]]) if (await fails(files, mutant)) return true
-  return false
+async function notFoundBy(stage, candidates) {
+  const suitesNow = new Set(candidates.map((mutant) => suiteOf(mutant)[stage]).filter((files) => files !== undefined))
+  for (const files of suitesNow)
+    if (await fails(files, '')) throw new Error(`the tests fail as it is, without a mutant: ${files.join(' ')}`)
+  const queue = [...candidates]
+  const found = new Set()
+  const work = async () => {
+    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+      const files = suiteOf(mutant)[stage]
+      if (files === undefined) continue
+      if (await fails(files, mutant)) {
+        found.add(mutant)
+        done += 1
+        console.log(`${String(done).padStart(4)}  found     ${mutant}`)
+      } else console.log(`      survives  ${mutant}: ${files.join(' ')}`)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(1, availableParallelism() - 1) }, work))
+  return candidates.filter((mutant) => !found.has(mutant))
 }
 
 function fails(files, mutant) {
-  const options = ['vitest', 'run', '--config', 'scripts/mutants.config.mjs', '--bail', '1', '--passWithNoTests', ...files]
-  const child = spawn('npx', options, { env: { ...process.env, COLLOQUY_MUTANT: mutant }, stdio: 'ignore' })
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'scripts/mutants.config.mjs', '--bail', '1']
+  const env = { ...process.env, COLLOQUY_MUTANT: mutant }
+  const child = spawn(process.execPath, [...vitest, '--passWithNoTests', ...files], { env, stdio: 'ignore' })
   return new Promise((resolve) => child.on('exit', (code) => resolve(code !== 0)))
 }
