@@ -1,4 +1,4 @@
-import { createActor, type ActorRefFrom } from 'xstate'
+import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import { breakerMachine } from '../../machines/breaker.ts'
 import type { AttemptFailure } from '../../machines/reply-policy.ts'
 import type { Clock } from '../../machines/vocabulary.ts'
@@ -22,13 +22,22 @@ export interface Breakers {
   close(): void
 }
 
-export function createBreakers({ settings, clock }: { settings: Settings; clock: Clock }): Breakers {
+export function createBreakers(options: {
+  settings: Settings
+  clock: Clock
+  inspect?: (event: InspectionEvent) => void
+}): Breakers {
+  const { settings, clock, inspect } = options
   const actors = new Map<string, ActorRefFrom<typeof breakerMachine>>()
 
   function breakerOf(key: string): ActorRefFrom<typeof breakerMachine> {
     const known = actors.get(key)
     if (known) return known
-    const actor = createActor(breakerMachine, { input: settings.breaker, id: `breaker ${key}` }).start()
+    const actor = createActor(breakerMachine, {
+      input: settings.breaker,
+      id: `breaker ${key}`,
+      ...(inspect === undefined ? {} : { inspect }),
+    }).start()
     actors.set(key, actor)
     return actor
   }

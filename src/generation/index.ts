@@ -1,3 +1,4 @@
+import type { InspectionEvent } from 'xstate'
 import type { ReplyLogic } from '../../machines/reply-logic.ts'
 import { askedPatienceMs, mayRetry } from '../../machines/reply-policy.ts'
 import { replyMachine } from '../../machines/reply.ts'
@@ -34,6 +35,8 @@ export interface GenerationOptions {
   /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
   facts?: () => string
   cacheStore?: CacheStore
+  /** Watches the breakers, which belong to no conversation. */
+  inspect?: (event: InspectionEvent) => void
   /** Hears of what went wrong beside a reply. */
   report?: (note: GenerationNote) => void
 }
@@ -51,7 +54,11 @@ export function createGeneration(options: GenerationOptions): Generation {
   const slots = new Map<string, Slots>()
   const plan = planOf(settings)
   const models = createModelDirectory(clock)
-  const breakers = createBreakers({ settings, clock })
+  const breakers = createBreakers({
+    settings,
+    clock,
+    ...(options.inspect === undefined ? {} : { inspect: options.inspect }),
+  })
   const report = options.report ?? (() => {})
   const cache = createReplyCache({
     settings,

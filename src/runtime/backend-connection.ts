@@ -1,3 +1,4 @@
+import type { InspectionEvent } from 'xstate'
 import type { DetectedDialect } from '../../machines/detection.ts'
 import type { Clock, Failure, Milliseconds } from '../../machines/vocabulary.ts'
 import { parseAddress } from '../backends/address.ts'
@@ -53,13 +54,15 @@ export interface BackendConnectionOptions {
   limits: Pick<Settings['limits'], 'lineBytes'>
   clock: Clock
   timeouts: Pick<Settings['timeouts'], 'connectMs'>
+  /** Watches the detection. */
+  inspect?: ((event: InspectionEvent) => void) | undefined
 }
 
 type Known = Detected & { backend: Backend }
 
 /** Throws `config` for an address that can never work. Nothing is sent before the first use. */
 export function createBackendConnection(options: BackendConnectionOptions): BackendConnection {
-  const { baseUrl, apiKey, apiType, limits, clock, timeouts } = options
+  const { baseUrl, apiKey, apiType, limits, clock, timeouts, inspect } = options
   const { origin } = parseAddress(baseUrl)
   const server = { baseUrl, lineBytes: limits.lineBytes, ...(apiKey === undefined ? {} : { apiKey }) }
   const ms = timeouts.connectMs
@@ -77,7 +80,7 @@ export function createBackendConnection(options: BackendConnectionOptions): Back
     const excepted = except
     // whatever comes of this look, the one after it is free again to find what it finds
     except = []
-    const detected = await detectDialect({ ...server, clock, lookMs: ms, except: excepted }, signal)
+    const detected = await detectDialect({ ...server, clock, lookMs: ms, except: excepted, inspect }, signal)
     return { ...detected, backend: openBackend(detected.dialect, server) }
   }
 

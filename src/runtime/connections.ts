@@ -18,7 +18,7 @@ export interface Connections {
 }
 
 /** Throws `config` for an address, of the service or of a fallback, that can never work. Sends nothing. */
-export function createConnections({ settings, clock, backend }: ServiceParts): Connections {
+export function createConnections({ settings, clock, backend, inspect }: ServiceParts): Connections {
   const known = new Map<string, BackendConnection>()
   let engine: EmbeddedConnection | undefined
 
@@ -41,6 +41,7 @@ export function createConnections({ settings, clock, backend }: ServiceParts): C
         clock,
         limits: settings.limits,
         timeouts: settings.timeouts,
+        inspect,
         ...(apiKey === undefined ? {} : { apiKey }),
       })
     known.set(key, connection)

@@ -1,4 +1,4 @@
-import { createActor, fromPromise } from 'xstate'
+import { createActor, fromPromise, type InspectionEvent } from 'xstate'
 import {
   detectionMachine,
   type DetectedDialect,
@@ -18,6 +18,7 @@ export interface DetectDialectOptions extends ServerOptions {
   lookMs: Milliseconds
   /** Dialects whose path turned out not to be there. */
   except: readonly DetectedDialect[]
+  inspect?: ((event: InspectionEvent) => void) | undefined
 }
 
 export interface Detected {
@@ -27,7 +28,7 @@ export interface Detected {
 
 /** Runs the detection chart with real probes. Rejects with the LlmError that says why no dialect was found. */
 export function detectDialect(options: DetectDialectOptions, signal: AbortSignal): Promise<Detected> {
-  const { clock, lookMs, except, baseUrl } = options
+  const { clock, lookMs, except, baseUrl, inspect } = options
   const { origin } = new URL(baseUrl)
   const run = createProbeRun(options)
   let lateError: LlmError | undefined
@@ -47,7 +48,11 @@ export function detectDialect(options: DetectDialectOptions, signal: AbortSignal
       reject(signal.reason)
       return
     }
-    const actor = createActor(detectionMachine.provide({ actors: { probe } }), { input: { except } })
+    const actor = createActor(detectionMachine.provide({ actors: { probe } }), {
+      input: { except },
+      id: `detection ${origin}`,
+      ...(inspect === undefined ? {} : { inspect }),
+    })
     const leave = () => {
       reject(signal.reason)
       actor.stop()

@@ -77,6 +77,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     random,
     connect: (target, signal) => connections.to(target).connect(signal),
     forget: (target) => connections.to(target).forget(),
+    ...(parts.inspect === undefined ? {} : { inspect: parts.inspect }),
     ...(parts.facts === undefined ? {} : { facts: parts.facts }),
     ...(parts.countTokens === undefined ? {} : { countTokens: parts.countTokens }),
     ...(parts.cacheStore === undefined ? {} : { cacheStore: parts.cacheStore }),
@@ -155,7 +156,15 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
     if (life.signal.aborted) throw closed()
     const replyId = `single-${(replies += 1)}`
-    const reply = startReply(text, given, { replyId, generation, clock, settings, logger, publish })
+    const reply = startReply(text, given, {
+      replyId,
+      generation,
+      clock,
+      settings,
+      logger,
+      inspect: parts.inspect,
+      publish,
+    })
     singles.add(reply)
     void reply.result.then(() => singles.delete(reply))
     return reply

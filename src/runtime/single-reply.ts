@@ -1,5 +1,5 @@
 import { ReplaySubject, type Observable } from 'rxjs'
-import { createActor } from 'xstate'
+import { createActor, type InspectionEvent } from 'xstate'
 import type {
   Clock,
   Delta,
@@ -41,12 +41,13 @@ export interface SingleReplyHost {
   clock: Clock
   settings: Settings
   logger: Logger | undefined
+  inspect: ((event: InspectionEvent) => void) | undefined
   publish(event: ServiceEvent): void
 }
 
 /** Runs the reply chart by itself. There is no sink: a segment counts as heard when it is cut. */
 export function startReply(text: string, options: GenerateOptions, host: SingleReplyHost): Reply {
-  const { replyId, generation, clock, settings, publish } = host
+  const { replyId, generation, clock, settings, inspect, publish } = host
   const { signal, history = [] } = options
   const segments = new ReplaySubject<Segment>()
   const deltas = new ReplaySubject<Delta>()
@@ -71,6 +72,8 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   const actor = createActor(logic, {
     input: { replyId, turnId: replyId, purpose: 'answer', text },
     clock: actorClock(clock),
+    id: replyId,
+    ...(inspect === undefined ? {} : { inspect }),
   })
 
   function end(outcome: ReplyResult): void {

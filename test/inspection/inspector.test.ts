@@ -30,7 +30,7 @@ describe('what is shown', () => {
     expect(byId('kitchen')).toMatchObject({ parent: null, status: 'active' })
     expect(byId('kitchen')?.active).toContain('conversation.idle')
     expect(byId('reply-1')).toMatchObject({ parent: byId('kitchen')?.key, status: 'stopped' })
-    expect(Object.keys(hello?.charts ?? {})).toEqual(['conversation', 'reply'])
+    expect(Object.keys(hello?.charts ?? {})).toEqual(['conversation', 'reply', 'breaker'])
     const known = new Set(hello?.actors.map((actor) => actor.key))
     expect(hello?.entries.every((entry) => known.has(entry.actor))).toBe(true)
     expect(hello?.entries.map(({ type }) => type)).toEqual(expect.arrayContaining(['CALLER_TYPED', 'REPLY_SEGMENT']))
