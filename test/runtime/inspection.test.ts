@@ -10,7 +10,7 @@ it('an inspector sees all four charts, also of a reply outside conversations, an
     baseUrl: server.url,
     apiKey: 'sk-planted-0123456789',
     inspect(event) {
-      if (event.type === '@xstate.actor' && 'logic' in event.actorRef) names.add(String(event.actorRef.id))
+      if (event.type === '@xstate.actor' && 'id' in event.actorRef) names.add(String(event.actorRef.id))
       if (event.type === '@xstate.snapshot') seen.push(event.snapshot, event.event)
     },
   })
