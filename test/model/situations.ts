@@ -136,12 +136,13 @@ export function activePaths(value: unknown, prefix: string): Set<string> {
 /** The class of a situation, as text. Over is over: all stopped situations are one. */
 export function project(situation: Situation): string {
   if (situation.matches('stopped')) return 'stopped'
-  const { voice, voices, committed, reply, speculation, announcements } = situation.context
+  const { voice, formerVoice, voices, committed, reply, speculation, announcements } = situation.context
   return JSON.stringify({
     value: situation.value,
     children: Object.keys(situation.children).map((id) => id.replace(/\d+$/u, '')),
     said: wordsIn(situation.context),
     voice: voice && voice.endedAtMs === null,
+    overlooked: voice === null && formerVoice !== null,
     awaitsEcho: committed !== null && committed.takenPartial !== null && voices <= committed.voiceSerial,
     reply: reply && {
       protected: reply.protected,
