@@ -24,11 +24,12 @@ export interface TurnMoments {
 export function timingsOf(moments: TurnMoments, clock: Clock): Timings {
   const since = (from: Milliseconds | undefined, to: Milliseconds | undefined) =>
     from === undefined || to === undefined ? undefined : Math.max(0, rounded(to - from))
+  const told = (ms: Milliseconds | undefined) => (ms === undefined ? undefined : rounded(ms))
   const { askedAtMs, replyMs, replyTokens } = moments
   return withoutUnknown({
-    queueMs: moments.queueMs,
-    loadMs: moments.loadMs,
-    promptMs: moments.promptMs,
+    queueMs: told(moments.queueMs),
+    loadMs: told(moments.loadMs),
+    promptMs: told(moments.promptMs),
     timeToFirstTokenMs: since(askedAtMs, moments.firstTokenAtMs),
     timeToFirstSegmentMs: since(askedAtMs, moments.firstSegmentAtMs),
     timeToFirstAudioMs: since(moments.callerEndedAtMs ?? askedAtMs, moments.firstAudioAtMs),
