@@ -34,6 +34,17 @@ export interface Segment {
   gap: string
 }
 
+/** A segment as it was cut, not yet part of a reply. `gap + source`, joined, gives the text back. */
+export type CutSegment = Omit<Segment, 'replyId'>
+
+/** Cuts deltas into segments; one per attempt. */
+export interface Segmenter {
+  /** Takes what the backend sent and returns the segments that are now certain. */
+  push(delta: string): CutSegment[]
+  /** The text is over: returns what is left. */
+  end(): CutSegment[]
+}
+
 /** A piece of text as the backend sent it. A higher attempt replaces what lower ones said. */
 export interface Delta {
   replyId: string

@@ -12,19 +12,7 @@ export interface Target {
 /** Reaches a backend: memoised by the caller, rejects with an LlmError. */
 export type Connect = (target: Target, signal: AbortSignal) => Promise<Backend>
 
-/** A piece that the segmenter cut off. */
-export interface CutSegment {
-  index: number
-  text: string
-  source: string
-  gap: string
-}
-
-/** Cuts deltas into segments; one per attempt. */
-export interface Segmenter {
-  push(delta: string): CutSegment[]
-  end(): CutSegment[]
-}
+export type { CutSegment, Segmenter } from '../../machines/vocabulary.ts'
 
 /** A fact about a reply with its moment, for timings and metrics. Marks of a higher attempt replace those before. */
 export type ReplyMark = { replyId: string; attempt: number; atMs: Milliseconds } & (

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../../machines/vocabulary.ts'
+import type { CutSegment, Milliseconds, Segmenter } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import { cutAtLimit, findBreakPlace } from './break-places.ts'
 import { isCutCharacter, isSpace, isSpoken } from './characters.ts'
@@ -6,24 +6,7 @@ import { judgeSentenceEnd, nextCandidate } from './sentence-end.ts'
 import { expectedSpeechMs } from './speech-length.ts'
 import { outsideOfCode, toSpeakable } from './to-speakable.ts'
 
-/** A segment as it was cut, not yet part of a reply. `gap + source`, joined, gives the text back. */
-export interface CutSegment {
-  /** From 0. */
-  index: number
-  /** As it is spoken; never empty. */
-  text: string
-  /** As the model wrote it, trimmed. */
-  source: string
-  /** White space between the source before and this one; '' for the first. */
-  gap: string
-}
-
-export interface Segmenter {
-  /** Takes what the backend sent and returns the segments that are now certain. */
-  push(delta: string): CutSegment[]
-  /** The text is over: returns what is left. */
-  end(): CutSegment[]
-}
+export type { CutSegment, Segmenter } from '../../machines/vocabulary.ts'
 
 export interface SegmenterOptions {
   /** BCP 47 tag, for what a full stop may mean. */
