@@ -1,3 +1,4 @@
+import { LlmError } from '../index.ts'
 import { configFlags, type Command, type ExitCode } from './command.ts'
 import { converse } from './converse.ts'
 import { openService } from './open-service.ts'
@@ -36,7 +37,9 @@ interface Once {
 /** Ctrl-C gives up the setting-up, then interrupts the reply, which ends the command. */
 async function sayOnce(text: string, { terminal, asJson, settings }: Once): Promise<ExitCode> {
   const leaving = new AbortController()
-  const stopListening = terminal.onInterrupt(() => leaving.abort(new Error('stopped by Ctrl-C')))
+  const stopListening = terminal.onInterrupt(() =>
+    leaving.abort(new LlmError('config', { message: 'stopped by Ctrl-C' })),
+  )
   try {
     const { service, close } = await openService(settings, terminal, leaving.signal)
     try {

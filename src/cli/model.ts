@@ -1,3 +1,4 @@
+import { LlmError } from '../index.ts'
 import { resolve } from 'node:path'
 import { suggestion } from '../config/nearest.ts'
 import { cacheFolder } from '../provision/cache-folder.ts'
@@ -35,7 +36,9 @@ async function pull(name = defaultModelName, terminal: Terminal, asJson: boolean
     throw new UsageError(`unknown model ${name}${near === '' ? `; there are ${known.join(', ')}` : near}`)
   }
   const leaving = new AbortController()
-  const stopListening = terminal.onInterrupt(() => leaving.abort(new Error('stopped by Ctrl-C')))
+  const stopListening = terminal.onInterrupt(() =>
+    leaving.abort(new LlmError('config', { message: 'stopped by Ctrl-C' })),
+  )
   try {
     const { engineDir, model: installed } = await provision(name, terminal, leaving.signal)
     const told = { ...installed, engine: engineDir }

@@ -1,7 +1,7 @@
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { parseConfig } from '../config/parse-config.ts'
-import type { Arguments } from './read-arguments.ts'
+import { UsageError, type Arguments } from './read-arguments.ts'
 import type { Terminal } from './terminal.ts'
 
 const defaultFallbacks = JSON.stringify(parseConfig({}).fallback.models)
@@ -12,6 +12,8 @@ const defaultFallbacks = JSON.stringify(parseConfig({}).fallback.models)
  */
 export async function readSettings({ texts }: Arguments, { environment, folder }: Terminal): Promise<Settings> {
   const file = texts.get('config')
+  if (texts.get('api-type') === 'embedded' && texts.has('base-url'))
+    throw new UsageError('--api-type embedded has no address: leave --base-url out, or choose another --api-type')
   const settings = await loadConfig({
     code: parsedFlags(texts),
     environment,

@@ -41,6 +41,11 @@ describe('wrong usage is one line that helps, and exit code 2', () => {
       ['chat', 'hello'],
       `chat takes no word; to say it once: colloquy chat --once 'hello …'`,
     ],
+    [
+      'an engine with an address',
+      ['chat', '--once', 'hi', '--api-type', 'embedded', '--base-url', 'http://127.0.0.1:4999'],
+      '--api-type embedded has no address: leave --base-url out, or choose another --api-type',
+    ],
     ['nothing to say', ['chat', '--once', '  '], '--once needs a text with at least one word'],
     [
       'a bad address',
