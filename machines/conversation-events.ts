@@ -36,6 +36,10 @@ export type ConversationEvent =
   | { type: 'REPLY_UNWANTED'; reason?: string; atMs?: Milliseconds }
   /** The detector's word: how likely the turn is over, from 0 to 1. */
   | { type: 'ENDPOINT_PREDICTED'; endOfTurn: number; atMs?: Milliseconds }
+  /** What was kept of an earlier run has been read: ids go on from there. */
+  | { type: 'CONVERSATION_RESUMED'; turns: number; replies: number; atMs?: Milliseconds }
+  /** The store has the caller's words, or could not take them. */
+  | { type: 'TURN_STORED'; turnId: string; durable: boolean; atMs?: Milliseconds }
   | ReplyReport
   | PlaybackReport
   | ErrorActorEvent

@@ -57,6 +57,9 @@ export const guards = {
 
   isBroken: ({ context }: Situation, { child }: { child: string }) =>
     context.reply !== null && (child === context.reply.replyId || child === 'player'),
+  isTurnAwaited: ({ context: { reply } }: Situation, { turnId }: { turnId: string }) =>
+    reply?.stored === 'awaited' && reply.turnId === turnId,
+  isStoreAwaited: ({ context }: Situation) => context.reply?.stored === 'awaited',
   isFromReply: ({ context }: Situation, { replyId }: { replyId: string }) => context.reply?.replyId === replyId,
   hasSegment: ({ context }: Situation) => (context.reply?.waiting.length ?? 0) > 0,
   isTextOver: ({ context }: Situation) => context.reply?.end != null,
@@ -78,6 +81,7 @@ export const delays = {
     Math.max(0, (context.voice?.startedAtMs ?? 0) + context.policy.interruption.falseAfterMs - momentOf(event)),
   falseAfterMs: ({ context }: Situation) => context.policy.interruption.falseAfterMs,
   errorResetMs: ({ context }: Situation) => context.policy.errorResetMs,
+  storeCommitMs: ({ context }: Situation) => context.policy.store.commitMs,
 }
 
 function momentOf(event: ConversationEvent): number {

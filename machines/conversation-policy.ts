@@ -23,6 +23,8 @@ export interface ConversationPolicy {
   /** Names that address the assistant in ambient speech. */
   assistantNames: readonly string[]
   errorResetMs: number
+  /** A store is there: the first segment waits for it to have the caller's words, this long at most. */
+  store: { keepsTurns: boolean; commitMs: number }
 }
 
 export const defaultPolicy: ConversationPolicy = {
@@ -45,4 +47,5 @@ export const defaultPolicy: ConversationPolicy = {
   },
   assistantNames: [],
   errorResetMs: 3_000,
+  store: { keepsTurns: false, commitMs: 50 },
 }

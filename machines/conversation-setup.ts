@@ -96,6 +96,7 @@ export const conversation = setup({
     notePrediction: assign(({ context: { said } }, { endOfTurn }: { endOfTurn: number }) => ({
       said: { ...said, endOfTurn },
     })),
+    noteResumed: assign((_, { turns, replies }: { turns: number; replies: number }) => ({ turns, replies })),
     noteAnnouncement: assign(({ context }, given: { turnId: string; text: string; protected: boolean }) => ({
       announcements: [...context.announcements, { turnId: given.turnId, text: given.text, protected: given.protected }],
     })),
@@ -151,6 +152,7 @@ export const conversation = setup({
         turnId: nextTurnId(context),
         purpose: 'answer',
         text: turnText(context.said),
+        stored: context.policy.store.keepsTurns ? 'awaited' : 'no-store',
       }),
     })),
     beginSpeculation: assign(({ context }) => ({
@@ -190,7 +192,8 @@ export const conversation = setup({
       const { speculation } = context
       if (speculation === null) return
       enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED' })
-      enqueue.assign({ reply: { ...speculation, turnId: nextTurnId(context) }, speculation: null })
+      const stored = context.policy.store.keepsTurns ? 'awaited' : 'no-store'
+      enqueue.assign({ reply: { ...speculation, turnId: nextTurnId(context), stored }, speculation: null })
     }),
     startSpeculation: enqueueActions(({ context, enqueue }) => {
       const exchange = context.speculation
@@ -232,6 +235,9 @@ export const conversation = setup({
           ? null
           : { ...context.speculation, end: { ok: true as const, facts: onlyFacts(facts) } },
     })),
+    noteStored: assign(({ context: { reply } }, { durable }: { durable: boolean }) => ({
+      reply: reply === null ? null : { ...reply, stored: durable ? ('durable' as const) : ('not-durable' as const) },
+    })),
     noteFailure: assign(({ context }, { error }: { error: Failure }) => ({
       reply: context.reply === null ? null : { ...context.reply, end: { ok: false as const, error } },
     })),
@@ -259,7 +265,13 @@ export const conversation = setup({
       ...idsOf(context),
       reason,
     })),
-    tellStarted: emit(({ context }) => ({ type: 'RESPONSE_STARTED' as const, ...idsOf(context) })),
+    tellStarted: emit(({ context }) => ({
+      type: 'RESPONSE_STARTED' as const,
+      ...idsOf(context),
+      ...(context.reply === null || context.reply.stored === 'no-store'
+        ? {}
+        : { durable: context.reply.stored === 'durable' }),
+    })),
     tellSegment: emit(({ context }, { segment }: { segment: Segment }) => ({
       type: 'RESPONSE_SEGMENT' as const,
       ...idsOf(context),

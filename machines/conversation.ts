@@ -1,5 +1,5 @@
 /** One conversation: whose turn it is, what is due, and who may be interrupted. Pure; the runtime provides the world. */
-import { and, raise } from 'xstate'
+import { and, not, raise } from 'xstate'
 import { defaultPolicy, type ConversationPolicy } from './conversation-policy.ts'
 import { momentIn, type ConversationInput } from './conversation-context.ts'
 import { brokenChild, conversation } from './conversation-setup.ts'
@@ -72,6 +72,7 @@ export const conversationMachine = conversation.createMachine({
           { target: 'detecting', actions: { type: 'noteFinal', params: told } },
         ],
         CALLER_TYPED: { target: 'detecting', actions: { type: 'noteTyped', params: told } },
+        CONVERSATION_RESUMED: { actions: { type: 'noteResumed', params: told } },
       },
     },
 
@@ -292,6 +293,10 @@ export const conversationMachine = conversation.createMachine({
             ],
           },
         ],
+        TURN_STORED: {
+          guard: { type: 'isTurnAwaited', params: told },
+          actions: { type: 'noteStored', params: told },
+        },
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'tellDelayed', params: told },
@@ -319,11 +324,21 @@ export const conversationMachine = conversation.createMachine({
           description: 'The first segment is handed over as soon as it is there.',
           always: [
             { guard: 'isVoiceToBeJudged', target: 'held' },
+            { guard: and(['hasSegment', 'isStoreAwaited']), target: 'storing' },
             { guard: 'hasSegment', target: '#conversation.responding', actions: ['tolerateVoice', 'tellStarted'] },
             { guard: and(['isTextOver', 'isTurnOpen']), target: '#conversation.detecting', actions: 'tellFinished' },
             { guard: 'isTextOver', target: '#conversation.idle', actions: 'tellFinished' },
           ],
           on: { SPEECH_ENDED: { actions: [{ type: 'noteVoiceEnded', params: told }, 'forgetVoice'] } },
+        },
+        storing: {
+          description: 'The first segment is there; the store is given a moment to have the words that it answers.',
+          tags: ['held'],
+          always: [
+            { guard: 'isVoiceToBeJudged', target: 'held' },
+            { guard: not(and(['hasSegment', 'isStoreAwaited'])), target: 'flowing' },
+          ],
+          after: { storeCommitMs: { target: 'flowing', actions: { type: 'noteStored', params: { durable: false } } } },
         },
         held: {
           description: 'The caller makes a sound: the text is held back until it is known to be nothing.',
@@ -600,6 +615,7 @@ export function conversationInput(given: { conversationId?: string; policy?: Pol
       interruption: { ...defaultPolicy.interruption, ...policy.interruption },
       assistantNames: policy.assistantNames ?? defaultPolicy.assistantNames,
       errorResetMs: policy.errorResetMs ?? defaultPolicy.errorResetMs,
+      store: { ...defaultPolicy.store, ...policy.store },
     },
   }
 }
@@ -611,4 +627,5 @@ export interface PolicyChanges {
   interruption?: Partial<ConversationPolicy['interruption']>
   assistantNames?: readonly string[]
   errorResetMs?: number
+  store?: Partial<ConversationPolicy['store']>
 }

@@ -17,13 +17,25 @@ export interface Exchange {
   played: number
   /** The voice activity that a hand-over or a resumption has already allowed for. */
   toleratedVoice: number
+  /** Whether the store has the words that it answers; `no-store` where nobody is asked. */
+  stored: 'no-store' | 'awaited' | 'durable' | 'not-durable'
   end: { ok: true; facts: ReplyEnd } | { ok: false; error: Failure } | null
 }
 
 export function newExchange(
-  given: Pick<Exchange, 'replyId' | 'turnId' | 'purpose' | 'text'> & { protected?: boolean },
+  given: Pick<Exchange, 'replyId' | 'turnId' | 'purpose' | 'text'> & Partial<Pick<Exchange, 'protected' | 'stored'>>,
 ): Exchange {
-  return { protected: false, ...given, attempt: 0, waiting: [], cut: 0, played: 0, toleratedVoice: 0, end: null }
+  return {
+    protected: false,
+    stored: 'no-store',
+    ...given,
+    attempt: 0,
+    waiting: [],
+    cut: 0,
+    played: 0,
+    toleratedVoice: 0,
+    end: null,
+  }
 }
 
 export function withSegment(exchange: Exchange, attempt: number, segment: Segment): Exchange {

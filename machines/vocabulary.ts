@@ -224,7 +224,12 @@ export type InterruptReason = 'barge-in' | 'stop-word' | 'stopped' | 'requested'
 export type CallerTurnEnded = InTurn & { type: 'CALLER_TURN_ENDED'; text: string; speaker?: string }
 export type ResponseGenerating = InTurn & { type: 'RESPONSE_GENERATING'; replyId: string }
 export type ResponseDelayed = InTurn & { type: 'RESPONSE_DELAYED'; reason: DelayReason }
-export type ResponseStarted = InTurn & { type: 'RESPONSE_STARTED'; replyId: string }
+export type ResponseStarted = InTurn & {
+  type: 'RESPONSE_STARTED'
+  replyId: string
+  /** Whether the store has the caller's words by now; absent where nothing is stored. */
+  durable?: boolean
+}
 export type ResponseSegment = InTurn & { type: 'RESPONSE_SEGMENT' } & Segment
 export type ResponseGenerated = InTurn & {
   type: 'RESPONSE_GENERATED'

@@ -129,7 +129,7 @@ export function createConversation(
     systemId: id,
     input: conversationInput({
       conversationId: id,
-      policy: policyOf(settings, { asksDetector: parts.detector !== undefined }),
+      policy: policyOf(settings, { asksDetector: parts.detector !== undefined, keepsTurns: false }),
     }),
     clock: actorClock(clock),
     ...(parts.inspect === undefined ? {} : { inspect: parts.inspect }),

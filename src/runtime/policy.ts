@@ -3,7 +3,10 @@ import { backchannelsOf, stopWordsOf } from '../../machines/phrases.ts'
 import type { Settings } from '../config/config.ts'
 
 /** What of the settings the conversation chart decides by. */
-export function policyOf(settings: Settings, given: { asksDetector: boolean }): ConversationPolicy {
+export function policyOf(
+  settings: Settings,
+  given: { asksDetector: boolean; keepsTurns: boolean },
+): ConversationPolicy {
   const { minDelayMs, maxDelayMs, noVadDelayMs, maxOpenMs, threshold } = settings.endpointing
   const { enabled, minDurationMs, minWords, falseAfterMs, backchannels, stopWords } = settings.interruption
   return {
@@ -24,5 +27,6 @@ export function policyOf(settings: Settings, given: { asksDetector: boolean }): 
     },
     assistantNames: settings.assistantNames,
     errorResetMs: settings.error.resetMs,
+    store: { keepsTurns: given.keepsTurns, commitMs: settings.timeouts.storeCommitMs },
   }
 }

@@ -17,6 +17,11 @@ import {
 describe('everywhere', () => {
   const error = [...asked, failed('reply-1')]
 
+  test('ids go on from where an earlier run left them', () => {
+    const { situation } = after([{ type: 'CONVERSATION_RESUMED', turns: 4, replies: 6 }, ...asked])
+    expect(situation.context.reply).toMatchObject({ turnId: 'turn-5', replyId: 'reply-7' })
+  })
+
   test('an error passes by itself, or by the next speech', () => {
     expect(after([...error, timer('errorResetMs', 'error')]).situation.value).toBe('idle')
     expect(after([...error, started(10)]).situation.matches('detecting')).toBe(true)

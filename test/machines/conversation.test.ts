@@ -70,6 +70,54 @@ describe('generating', () => {
     expect(told).toContain('BACKCHANNEL_HEARD')
   })
 
+  describe('with a store', () => {
+    const policy = { store: { keepsTurns: true } }
+    const stored = (durable: boolean, turnId = 'turn-1'): ConversationEvent => ({
+      type: 'TURN_STORED',
+      turnId,
+      durable,
+    })
+    const waiting = [...asked, segment('reply-1')]
+
+    test('the first segment waits until the words that it answers are durable', () => {
+      expect(after(waiting, policy).situation.value).toEqual({ generating: 'storing' })
+      expect(after([...waiting, stored(true, 'turn-0')], policy).situation.value).toEqual({ generating: 'storing' })
+      for (const durable of [true, false]) {
+        const { situation, facts } = after([...waiting, stored(durable)], policy)
+        expect(situation.matches('responding')).toBe(true)
+        expect(facts.at(-1)).toMatchObject({ type: 'RESPONSE_STARTED', durable })
+      }
+      expect(after([...asked, stored(true), segment('reply-1')], policy).situation.matches('responding')).toBe(true)
+    })
+
+    test('it waits for a moment and no longer', () => {
+      const { situation, facts } = after([...waiting, timer('storeCommitMs', 'generating.storing')], policy)
+      expect(situation.matches('responding')).toBe(true)
+      expect(facts.at(-1)).toMatchObject({ type: 'RESPONSE_STARTED', durable: false })
+    })
+
+    test('voice that begins meanwhile is judged, and a new attempt starts from an empty page', () => {
+      expect(after([...waiting, started(10)], policy).situation.value).toMatchObject({ generating: { held: {} } })
+      const restarted: ConversationEvent = { type: 'REPLY_RESTARTED', replyId: 'reply-1', attempt: 2 }
+      expect(after([...waiting, restarted], policy).situation.value).toEqual({ generating: 'flowing' })
+    })
+
+    test('without words of the caller there is nothing to wait for, and without a store nobody says durable', () => {
+      const { situation, facts } = after([announced, segment('reply-1')], policy)
+      expect(situation.matches('responding')).toBe(true)
+      expect(facts.at(-1)).not.toHaveProperty('durable')
+      expect(after(waiting).facts.at(-1)).not.toHaveProperty('durable')
+    })
+
+    test('a speculation waits as well once it is adopted', () => {
+      const speculated = { ...policy, speculation: { enabled: true } }
+      const ahead = [started(0), final(100, 'hello'), segment('reply-1')]
+      const adopted = [...ahead, ended(200), timer('endpointing', 'detecting.turn.waiting')]
+      const { situation } = after(adopted, speculated)
+      expect([situation.value, situation.context.reply?.replyId]).toEqual([{ generating: 'storing' }, 'reply-1'])
+    })
+  })
+
   test('a delay is told; a new attempt starts from an empty page', () => {
     const delayed: ConversationEvent = { type: 'REPLY_DELAYED', replyId: 'reply-1', reason: 'loading' }
     expect(after([...asked, delayed]).told).toContain('RESPONSE_DELAYED')

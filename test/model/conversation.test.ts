@@ -26,6 +26,7 @@ const walks: Record<string, { policy: PolicyChanges; announces: boolean }> = {
   'with the default policy': { policy: {}, announces: true },
   'with speculation': { policy: { speculation: { enabled: true, maxAttempts: 1 } }, announces: false },
   'with a detector': { policy: { endpointing: { asksDetector: true } }, announces: false },
+  'with a store': { policy: { store: { keepsTurns: true } }, announces: false },
   'without interruption': { policy: { interruption: { enabled: false } }, announces: false },
 }
 /** Far more than any of the walks takes: one that grows beyond it has lost its projection. */

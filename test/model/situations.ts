@@ -47,6 +47,7 @@ export function alphabet(situation: Situation, { announces }: { announces: boole
     { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.1, atMs: now },
     { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.9, atMs: now },
     { type: 'SYSTEM_STOPPED', atMs: now },
+    { type: 'CONVERSATION_RESUMED', turns: context.turns, replies: context.replies, atMs: now },
     ...worldEvents(situation, replyIds),
   ]
 }
@@ -55,7 +56,7 @@ const failure = { code: 'timeout', message: 'too late', retryable: true } as con
 
 /** Events that come though nobody says anything more, and nothing breaks: timers, the reply, the player. */
 export function isProgress({ type }: ConversationEvent): boolean {
-  return /^(?:xstate\.after|REPLY_(?!UNWANTED)|PLAYBACK_|ENDPOINT_)/u.test(type)
+  return /^(?:xstate\.after|REPLY_(?!UNWANTED)|PLAYBACK_|ENDPOINT_|TURN_)/u.test(type)
 }
 
 function worldEvents(situation: Situation, replyIds: readonly string[]): ConversationEvent[] {
@@ -90,7 +91,16 @@ function worldEvents(situation: Situation, replyIds: readonly string[]): Convers
     broken('detector'),
     broken('lookout'),
   ]
-  return [...fromReplies, ...fromPlayer, ...timers(situation), { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.9 }]
+  const fromStore = [reply?.turnId, 'turn-0']
+    .filter((turnId) => turnId !== undefined)
+    .flatMap((turnId) => [true, false].map((durable) => ({ type: 'TURN_STORED' as const, turnId, durable })))
+  return [
+    ...fromReplies,
+    ...fromPlayer,
+    ...fromStore,
+    ...timers(situation),
+    { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.9 },
+  ]
 }
 
 const broken = (actorId: string): ConversationEvent => ({
@@ -104,6 +114,7 @@ export const timersOf = [
   'detecting.turn.hearing: maxOpenMs',
   'detecting.turn.waiting: endpointing',
   'detecting.ahead.settling: stableMs',
+  'generating.storing: storeCommitMs',
   'generating.held.voiced: longestHold',
   'generating.held.voiced.brief: minDuration',
   'generating.held.settling: falseAfterMs',
@@ -147,6 +158,7 @@ export function project(situation: Situation): string {
     reply: reply && {
       protected: reply.protected,
       unplayed: reply.cut > reply.played,
+      stored: reply.stored,
       tolerated: reply.toleratedVoice === voice?.serial,
       end: reply.end && reply.end.ok,
     },

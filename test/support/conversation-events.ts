@@ -13,24 +13,25 @@ type Situation = SnapshotFrom<typeof conversationMachine>
 /** Sends events one after the other, as a pure function; answers where that leads, what was told and sent on the way. */
 export function after(events: readonly ConversationEvent[], policy: PolicyChanges = {}) {
   let [situation] = initialTransition(conversationMachine, conversationInput({ policy }))
-  const told: string[] = []
+  const facts: object[] = []
   const sent: string[] = []
   for (const event of events) {
     const [next, actions] = transition(conversationMachine, situation, event)
     situation = next
     for (const action of actions) {
-      told.push(...eventsOf('xstate.emit', action))
-      sent.push(...eventsOf('xstate.sendTo', action))
+      facts.push(...eventsOf('xstate.emit', action).filter((fact) => typeOf(fact) !== 'STATE_CHANGED'))
+      sent.push(...eventsOf('xstate.sendTo', action).map(typeOf))
     }
   }
-  return { situation, told: told.filter((type) => type !== 'STATE_CHANGED'), sent, replies: repliesOf(situation) }
+  return { situation, facts, told: facts.map(typeOf), sent, replies: repliesOf(situation) }
 }
 
-function eventsOf(wanted: string, { type, params }: { type: string; params?: unknown }): string[] {
+function eventsOf(wanted: string, { type, params }: { type: string; params?: unknown }): object[] {
   if (type !== wanted || typeof params !== 'object' || params === null || !('event' in params)) return []
-  const { event } = params
-  return typeof event === 'object' && event !== null && 'type' in event ? [String(event.type)] : []
+  return typeof params.event === 'object' && params.event !== null ? [params.event] : []
 }
+
+const typeOf = (event: object): string => ('type' in event ? String(event.type) : '')
 
 export const repliesOf = ({ children }: Situation) => Object.keys(children).filter((id) => id.startsWith('reply-'))
 
