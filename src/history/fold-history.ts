@@ -1,4 +1,20 @@
-import type { ServiceEvent, Turn } from '../../machines/vocabulary.ts'
+import type {
+  AmbientSpeechIgnored,
+  CallerTurnEnded,
+  ErrorOccurred,
+  ResponseFinished,
+  ResponseInterrupted,
+  ServiceEvent,
+  Turn,
+} from '../../machines/vocabulary.ts'
+
+/** What history needs of the facts that it is made of: a log may have kept no more. */
+export type HistoryFact =
+  | Pick<CallerTurnEnded, 'type' | 'turnId' | 'text' | 'speaker'>
+  | Pick<ResponseFinished, 'type' | 'turnId' | 'heard'>
+  | Pick<ResponseInterrupted, 'type' | 'turnId' | 'heard'>
+  | Pick<ErrorOccurred, 'type' | 'turnId' | 'heard'>
+  | Pick<AmbientSpeechIgnored, 'type' | 'kept' | 'speaker'>
 
 /**
  * What was said and heard, as a fold over the events of one conversation: the same events give the same history,
@@ -6,7 +22,7 @@ import type { ServiceEvent, Turn } from '../../machines/vocabulary.ts'
  *
  *     const history = events.reduce(foldHistory, [])
  */
-export function foldHistory(history: readonly Turn[], event: ServiceEvent): readonly Turn[] {
+export function foldHistory(history: readonly Turn[], event: ServiceEvent | HistoryFact): readonly Turn[] {
   switch (event.type) {
     case 'CALLER_TURN_ENDED': {
       const { text, turnId, speaker } = event

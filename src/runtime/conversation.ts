@@ -1,18 +1,20 @@
 import { Subject, Subscription, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom } from 'xstate'
-import type { AmbientVerdict, ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
+import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
 import { conversationInput, type conversationMachine } from '../../machines/conversation.ts'
 import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Generation } from '../generation/index.ts'
 import { foldHistory } from '../history/fold-history.ts'
-import { namedAmbientPolicy } from '../listening/ambient-policy.ts'
-import { createSpeechParser } from '../listening/parse-speech.ts'
+import type { Archive } from '../persistence/archive.ts'
+import type { Journal } from '../persistence/journal.ts'
 import { createPlayer } from '../speaking/player.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { expectedSpeechMs } from '../speaking/speech-length.ts'
 import { actorClock, provideConversation, watchFailure } from './conversation-actors.ts'
 import { createEventDesk } from './event-desk.ts'
+import { createGate } from './gate.ts'
+import { createHearing } from './hearing.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
@@ -22,6 +24,8 @@ import type { TurnOutcome } from './turn-outcome.ts'
 /** One conversation, as a program uses it. */
 export interface Conversation {
   readonly id: string
+  /** Resolves when what a store kept of it has been read; what is said before that waits. Never rejects. */
+  readonly ready: Promise<void>
   /** For the inspector, `waitFor` and tests. */
   readonly actor: ActorRefFrom<typeof conversationMachine>
   readonly events: Observable<ServiceEvent>
@@ -55,7 +59,7 @@ export interface HostedConversation extends Conversation {
 export interface ConversationOptions {
   /** Instead of the service's sink. `speakTo` replaces it for a while. */
   sink?: SpeechSink
-  /** What was said and heard before, for a conversation that goes on. */
+  /** What was said and heard before, for a conversation that goes on and of which no store knows. */
   history?: readonly Turn[]
 }
 
@@ -63,18 +67,18 @@ export interface ConversationHost {
   options: ConversationOptions
   parts: ServiceParts
   generation: Generation
+  archive: Archive | undefined
   onDetecting(): void
 }
 
 export function createConversation(
   id: string,
-  { options, parts, generation, onDetecting }: ConversationHost,
+  { options, parts, generation, archive, onDetecting }: ConversationHost,
 ): HostedConversation {
   const { settings, clock, logger } = parts
   const segments = new Subject<Segment>()
   const records = createReplyRecords({ clock, settings })
-  const parse = createSpeechParser(settings.limits.utteranceChars)
-  const judge = parts.ambientPolicy ?? namedAmbientPolicy(settings.ambient.policy, settings.ambient.followUpMs)
+  const gate = createGate()
   const life = new AbortController()
   const sources = new Subscription()
   const usualSink = options.sink ?? parts.sink ?? null
@@ -119,6 +123,7 @@ export function createConversation(
         report(event) {
           if (event.type === 'PLAYBACK_STARTED') record.moments.firstAudioAtMs ??= clock.now()
           if (event.type === 'PLAYBACK_PAUSED') record.moments.silentAtMs = clock.now()
+          if (event.type === 'PLAYBACK_FINISHED') journal?.heard(record.replyId, record.ledger.heard())
           report(event)
         },
       })
@@ -129,7 +134,7 @@ export function createConversation(
     systemId: id,
     input: conversationInput({
       conversationId: id,
-      policy: policyOf(settings, { asksDetector: parts.detector !== undefined, keepsTurns: false }),
+      policy: policyOf(settings, { asksDetector: parts.detector !== undefined, keepsTurns: archive !== undefined }),
     }),
     clock: actorClock(clock),
     ...(parts.inspect === undefined ? {} : { inspect: parts.inspect }),
@@ -147,8 +152,18 @@ export function createConversation(
   const isAnswering = (replyId: string) => actor.getSnapshot().context.reply?.replyId === replyId
 
   const desk = createEventDesk({ conversationId: id, clock, records, settings, logger })
+  const journal = archive?.journal({
+    conversationId: id,
+    counters: () => {
+      const { turns, replies } = actor.getSnapshot().context
+      return { turns, replies, begun: asked }
+    },
+    onStored: (turnId, durable) => send({ type: 'TURN_STORED', turnId, durable }),
+    report: desk.fail,
+  })
   desk.events.subscribe((event) => {
     history = foldHistory(history, event)
+    journal?.tell(event)
     if (event.type === 'RESPONSE_FINISHED') lastHeardOutAtMs = clock.now()
     if (event.type === 'RESPONSE_SEGMENT') {
       const { replyId, index, text, source, gap } = event
@@ -169,12 +184,33 @@ export function createConversation(
     close()
   })
   actor.start()
+  const ready = journal === undefined ? Promise.resolve() : resume(journal)
+  if (journal === undefined) gate.open()
+
+  /** Goes on where an earlier run left it. */
+  async function resume(from: Journal): Promise<void> {
+    const remembered = await from.open()
+    if (life.signal.aborted) return
+    if (remembered === undefined) from.begin(history)
+    else {
+      const { counters, unfinished } = remembered
+      ;({ history } = remembered)
+      asked = counters.begun
+      send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
+      if (unfinished !== undefined) desk.tellLeft(unfinished)
+    }
+    gate.open()
+  }
 
   function close(): void {
+    const { reply: left } = actor.getSnapshot().context
+    if (left !== null) journal?.heard(left.replyId, records.find(left.replyId)?.ledger.heard() ?? '')
     life.abort()
     sources.unsubscribe()
     actor.stop()
     desk.close()
+    gate.open()
+    void journal?.close()
     records.close()
     segments.complete()
   }
@@ -183,38 +219,15 @@ export function createConversation(
     if (actor.getSnapshot().status === 'active') actor.send(event)
   }
 
-  /** Stamped on arrival; a source may say that it happened a little earlier. */
-  function stamped<Event extends { atMs?: number }>(event: Event): Event {
-    const nowMs = clock.now()
-    const isPlausible = event.atMs !== undefined && event.atMs <= nowMs && event.atMs > nowMs - longestLagMs
-    return isPlausible ? event : { ...event, atMs: nowMs }
-  }
-
-  function hear(raw: unknown): void {
-    const parsed = parse(raw)
-    if (!parsed.ok) return desk.fail({ code: 'bad-input', message: parsed.message, retryable: false })
-    const event = stamped(parsed.event)
-    desk.noteSpeech(event)
-    if (event.type !== 'AMBIENT_SPEECH_DETECTED') return send(event)
-    const sinceReplyMs = lastHeardOutAtMs === null ? null : clock.now() - lastHeardOutAtMs
-    const utterance = { text: event.text, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) }
-    const context = { conversationId: id, history, assistantNames: settings.assistantNames, sinceReplyMs }
-    const broke = (error: unknown) => {
-      logger?.warn({ conversationId: id, error: String(error) }, 'the ambient policy threw; the speech is ignored')
-      send({ ...event, verdict: 'ignore' })
-    }
-    const decided = (verdict: AmbientVerdict, { atMs } = event) => {
-      if (verdict === 'answer') desk.noteSpeech({ ...event, type: 'SPEECH_DETECTED' })
-      send({ ...event, ...(atMs === undefined ? {} : { atMs }), verdict })
-    }
-    try {
-      const verdict = judge(utterance, context, life.signal)
-      if (typeof verdict === 'string') decided(verdict)
-      else verdict.then((later) => decided(later, stamped({ ...event, atMs: clock.now() })), broke)
-    } catch (error) {
-      broke(error)
-    }
-  }
+  const { hear } = createHearing(parts, {
+    id,
+    desk,
+    signal: life.signal,
+    history: () => history,
+    lastHeardOutAtMs: () => lastHeardOutAtMs,
+    send,
+    whenReady: gate.pass,
+  })
 
   function checked(text: string): string {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
@@ -227,6 +240,7 @@ export function createConversation(
 
   return {
     id,
+    ready,
     actor,
     events: isolateSubscribers(desk.events, logger),
     deltas: isolateSubscribers(records.deltas, logger),
@@ -265,31 +279,34 @@ export function createConversation(
     },
     async ask(text) {
       const typed = checked(text)
-      // Words typed while nobody may interrupt wait together, and are answered together.
-      const turnId = actor.getSnapshot().context.said.typedTurnId ?? `typed-${(asked += 1)}`
-      const outcome = desk.outcome(turnId)
-      desk.noteTyped()
-      send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: clock.now() })
-      return outcome
+      return new Promise((resolve) => {
+        gate.pass(() => {
+          // Words typed while nobody may interrupt wait together, and are answered together.
+          const turnId = actor.getSnapshot().context.said.typedTurnId ?? `typed-${(asked += 1)}`
+          resolve(desk.outcome(turnId))
+          desk.noteTyped()
+          send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: clock.now() })
+        })
+      })
     },
     async say(text, options = {}) {
       const announced = checked(text)
-      const turnId = `said-${(asked += 1)}`
-      const outcome = desk.outcome(turnId)
-      const isProtected = options.protected ?? false
-      send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs: clock.now() })
-      return outcome
+      return new Promise((resolve) => {
+        gate.pass(() => {
+          const turnId = `said-${(asked += 1)}`
+          resolve(desk.outcome(turnId))
+          const isProtected = options.protected ?? false
+          send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs: clock.now() })
+        })
+      })
     },
     interrupt: (reason) =>
-      send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) }),
+      gate.pass(() => send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) })),
     async stop() {
       send({ type: 'SYSTEM_STOPPED', atMs: clock.now() })
     },
   }
 }
-
-/** A source that stamps its events may lag this much; what claims to be older is stamped on arrival. */
-const longestLagMs = 10_000
 
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown reason'

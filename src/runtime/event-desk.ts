@@ -12,6 +12,8 @@ export interface EventDesk {
   tell(fact: ConversationEmitted): void
   /** An error outside any turn. */
   fail(failure: Failure): void
+  /** A reply of an earlier run that was not over when its program ended. */
+  tellLeft(unfinished: { turnId: string; heard: string }): void
   /** Speech counts for the timings: when the caller ended, and when a barge-in began. */
   noteSpeech(event: SpeechEvent): void
   /** Typed words end when they come. */
@@ -142,6 +144,10 @@ export function createEventDesk({
       const recoverable = code !== 'internal' || retryable
       publish({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
       logger?.warn({ conversationId, code }, message)
+    },
+    tellLeft({ turnId, heard }) {
+      const atMs = clock.now()
+      publish({ type: 'RESPONSE_INTERRUPTED', conversationId, turnId, atMs, reason: 'left', heard, timings: {} })
     },
     noteSpeech(event) {
       const atMs = event.atMs ?? clock.now()

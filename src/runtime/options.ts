@@ -5,6 +5,7 @@ import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import type { CacheStore, CountTokens } from '../generation/index.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
+import type { ConversationStore } from '../persistence/store.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { systemClock } from './clock.ts'
 import type { EventBus } from './event-bus.ts'
@@ -41,6 +42,8 @@ export interface Collaborators {
   backend?: Backend
   /** Counts tokens exactly. Default: the engine's tokenizer where it has one, else an estimate that learns. */
   countTokens?: CountTokens
+  /** Keeps conversations between two runs of the program, see `sqliteStore`. The service closes it. Default: none. */
+  store?: ConversationStore
   /** Keeps replies for `cache.enabled`. Default: memory. */
   cacheStore?: CacheStore
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
@@ -71,6 +74,7 @@ export interface ServiceParts {
   facts: ContextFacts | undefined
   countTokens: CountTokens | undefined
   cacheStore: CacheStore | undefined
+  store: ConversationStore | undefined
   clock: Clock
   random: () => number
   bus: EventBus | undefined
@@ -82,7 +86,7 @@ export interface ServiceParts {
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, countTokens, cacheStore, inspect, logger: given, clock, random, ...rest } = options
+  const { bus, sink, backend, countTokens, cacheStore, store, inspect, logger: given, clock, random, ...rest } = options
   const logger = given === undefined ? undefined : harmless(given)
   const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
   const { facts, ...contextConfig } = context
@@ -107,6 +111,7 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     facts: facts === undefined ? undefined : isolated(facts, logger),
     countTokens,
     cacheStore,
+    store,
     clock: clock ?? systemClock,
     random: random ?? Math.random,
     bus,

@@ -4,6 +4,7 @@ import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocab
 import { LlmError, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
 import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
+import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
 import type { BackendInfo, ConnectionReport } from './backend-connection.ts'
 import { createConnections } from './connections.ts'
@@ -68,6 +69,14 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   // Every conversation that begins to listen waits for the backend with it.
   setMaxListeners(0, life.signal)
   const singles = new Set<Reply>()
+  const archive =
+    parts.store &&
+    createArchive({
+      store: parts.store,
+      clock,
+      loadMs: settings.timeouts.storeLoadMs,
+      report: ({ code, message }) => notice(code, message),
+    })
   let onBus: Subscription | undefined
   let replies = 0
 
@@ -124,7 +133,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     if (known) return known
     if (life.signal.aborted) throw closed()
     makeRoom(conversations, settings.limits.conversations)
-    const created = createConversation(id, { options: given, parts, generation, onDetecting })
+    const created = createConversation(id, { options: given, parts, generation, archive, onDetecting })
     created.events.subscribe(publish)
     conversations.set(id, created)
     return created
@@ -179,6 +188,10 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
           error: () => notice('speech-source', 'the event bus ended with an error; nothing more is heard from it'),
         })
       }
+      await archive?.open().catch((cause: unknown) => {
+        const message = cause instanceof LlmError ? cause.message : 'the store could not be opened; see the cause'
+        throw new LlmError('config', { message, cause })
+      })
       return connections.to({}).info(life.signal)
     },
     events: isolateSubscribers(published, logger),
@@ -217,7 +230,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       for (const reply of singles) reply.cancel()
       conversations.clear()
       generation.close()
-      await connections.close()
+      await Promise.all([archive?.close(), connections.close()])
       published.complete()
     },
   }
