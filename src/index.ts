@@ -14,7 +14,15 @@ export {
   type EventBus,
 } from './runtime/event-bus.ts'
 export { systemClock } from './runtime/clock.ts'
-export { foldHistory } from './history/fold-history.ts'
+export { foldHistory, type HistoryFact } from './history/fold-history.ts'
+export type {
+  ConversationStore,
+  SetAside,
+  StoredConversation,
+  StoredLine,
+  StoredSummary,
+  StoreWrite,
+} from './persistence/store.ts'
 export type { AmbientContext, AmbientPolicy } from './listening/ambient-policy.ts'
 export { toSentences } from './speaking/to-sentences.ts'
 export { sinkFrom, type Playback, type SpeechSink } from './speaking/sink.ts'

@@ -70,8 +70,8 @@ export function createJournal(options: JournalOptions): Journal {
     await Promise.resolve()
     while (isChanged && !isOff) {
       isChanged = false
-      const lines = waiting
-      const turns = awaited
+      const lines = [...waiting]
+      const turns = [...awaited]
       const snapshot = sealSnapshot(place, options.counters(), unfinished)
       try {
         await store.commit({ conversationId, snapshot, lines })

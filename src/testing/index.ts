@@ -11,6 +11,8 @@ export type {
 } from './scripted-backend.ts'
 export { scriptedSink } from './scripted-sink.ts'
 export type { PlayedSegment, ScriptedSink, SinkScript } from './scripted-sink.ts'
+export { scriptedStore } from './scripted-store.ts'
+export type { ScriptedStore } from './scripted-store.ts'
 export { scriptedReply } from './scripted-reply.ts'
 export type { ReplyScript } from './scripted-reply.ts'
 export { formatScenario, runScenario } from './run-scenario.ts'

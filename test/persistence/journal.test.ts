@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import type { Failure, ServiceEvent } from '../../machines/vocabulary.ts'
+import { createJournal } from '../../src/persistence/journal.ts'
+import { scriptedStore, virtualClock } from '../../src/testing/index.ts'
+
+const words = (turnId: string): ServiceEvent => ({
+  type: 'CALLER_TURN_ENDED',
+  conversationId: 'a',
+  turnId,
+  atMs: 0,
+  text: 'hello',
+})
+
+function pen(store = scriptedStore()) {
+  const clock = virtualClock()
+  const reports: Failure[] = []
+  const stored: [string, boolean][] = []
+  const journal = createJournal({
+    conversationId: 'a',
+    store,
+    clock,
+    loadMs: 1_000,
+    counters: () => ({ turns: 1, replies: 1, begun: 0 }),
+    onStored: (turnId, durable) => stored.push([turnId, durable]),
+    report: (failure) => reports.push(failure),
+  })
+  return { store, clock, journal, reports, stored }
+}
+
+describe('the journal of a conversation', () => {
+  it('writes what was told while a commit runs with the next one, in order', async () => {
+    const { store, clock, journal, stored } = pen()
+    await journal.open()
+    store.hold()
+    journal.tell(words('turn-1'))
+    await clock.settle()
+    for (const turnId of ['turn-2', 'turn-3']) journal.tell(words(turnId))
+    await clock.settle()
+    store.release()
+    await journal.close()
+    expect(store.writes.map(({ lines }) => lines.map(({ seq }) => seq))).toEqual([[1], [2, 3]])
+    expect(stored).toEqual(['turn-1', 'turn-2', 'turn-3'].map((turnId) => [turnId, true]))
+  })
+
+  it('tries what failed once more when it closes', async () => {
+    const { store, clock, journal, reports } = pen()
+    await journal.open()
+    store.fail('the disk is full')
+    journal.tell(words('turn-1'))
+    await clock.settle()
+    store.fail()
+    await journal.close()
+    expect([reports.length, store.kept.get('a')?.lines.length]).toEqual([1, 1])
+  })
+
+  it('owes a store that takes nothing only so much', async () => {
+    const { store, clock, journal, reports, stored } = pen()
+    await journal.open()
+    store.hold()
+    for (let turn = 0; turn <= 10_000; turn += 1) journal.tell(words('turn-1'))
+    expect(reports).toMatchObject([{ code: 'store', message: expect.stringContaining('kept no longer') }])
+    const answered = stored.length
+    journal.tell(words('turn-2'))
+    expect(stored.slice(answered)).toEqual([['turn-2', false]])
+    store.release()
+    await clock.settle()
+    await journal.close()
+  })
+
+  it('quotes nothing of a store whose error it does not know', async () => {
+    const { store, clock, journal, reports } = pen()
+    await journal.open()
+    journal.tell(words('turn-1'))
+    store.commit = () => Promise.reject(new Error('near "hello": syntax error'))
+    await clock.settle()
+    expect(reports).toMatchObject([{ message: expect.not.stringContaining('hello') }])
+  })
+
+  it('does without a store that throws at once', async () => {
+    const store = scriptedStore()
+    store.load = () => {
+      throw new Error('a mistake of the store')
+    }
+    const { journal, reports, stored } = pen(store)
+    expect(await journal.open()).toBeUndefined()
+    journal.tell(words('turn-1'))
+    expect([reports.length, stored]).toEqual([1, [['turn-1', false]]])
+  })
+})
