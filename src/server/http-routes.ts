@@ -32,7 +32,8 @@ export async function serveHttp(
   const stranger = guard.origin(request)
   if (stranger !== undefined) return tellError(response, stranger.status, 'auth', stranger.message)
   const path = new URL(request.url ?? '/', 'http://localhost').pathname
-  const { method = 'GET' } = request
+  // Node leaves the body of an answer to HEAD away by itself.
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
   if (method === 'GET' && path === '/healthz')
     return tell(response, 200, { ok: true, v: protocolVersion, version, answering })
   // The page itself holds no secret; what it asks for does.

@@ -72,6 +72,18 @@ describe('HTTP', () => {
     expect(JSON.parse((await request('/conversations')).body)).toEqual({ conversations: [] })
   })
 
+  test('HEAD is answered as GET is, without the body', async () => {
+    served = await serveScript()
+    for (const path of ['/', '/healthz', '/charts.json', '/nowhere']) {
+      const [head, whole] = [await request(path, { method: 'HEAD' }), await request(path)]
+      expect([head.status, head.headers['content-type'], head.body]).toEqual([
+        whole.status,
+        whole.headers['content-type'],
+        '',
+      ])
+    }
+  })
+
   test('the page may load nothing from anywhere else, and be framed by nobody', async () => {
     served = await serveScript()
     const { status, headers, body } = await request('/')
