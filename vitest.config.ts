@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/model-weights/**', 'node_modules/**'],
-    globalSetup: ['test/support/compile-engine.ts'],
+    globalSetup: ['test/support/compile-apart.ts'],
     testTimeout: 20_000,
   },
 })

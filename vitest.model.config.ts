@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/model-weights/**/*.test.ts'],
-    globalSetup: ['test/support/compile-engine.ts', 'test/support/pull-smollm2.ts'],
+    globalSetup: ['test/support/compile-apart.ts', 'test/support/pull-smollm2.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -1,0 +1,228 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, renameSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import type { SqliteDatabase, SqliteDriver } from './sqlite-driver.ts'
+import { isDamage, storeError, toStoreError } from './sqlite-faults.ts'
+import type { StoreThreadSettings } from './sqlite-messages.ts'
+import type { SetAside } from './store.ts'
+
+const formatVersion = 1
+/** "coll" in ASCII: tells the file from any other program's database. */
+const applicationId = 0x63_6f_6c_6c
+
+/** For a reader in another process that happens to hold a lock; another writer cannot be there. */
+const busyMs = 2_000
+/** A program that is started again while the one before it still closes. */
+const lockMs = 1_000
+
+const schema = `
+  CREATE TABLE conversation (
+    id TEXT PRIMARY KEY, snapshot TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+  );
+  CREATE TABLE event (
+    conversation_id TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL, check_ TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, seq)
+  ) WITHOUT ROWID;
+  CREATE TABLE set_aside (
+    id INTEGER PRIMARY KEY, conversation_id TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL,
+    snapshot TEXT NOT NULL, lines TEXT NOT NULL
+  );
+  PRAGMA application_id = ${applicationId};
+  PRAGMA user_version = ${formatVersion};
+`
+
+export interface StoreFile {
+  database: SqliteDatabase
+  setAside?: SetAside
+  /** Writes what is in the log of changes into the file, lets go of the lock, and closes. */
+  close(): void
+}
+
+/** Opens the file for its one writer, or for a reader beside it. Throws an LlmError `store`, with nothing left open. */
+export function openStoreFile(
+  driver: SqliteDriver,
+  { file: asked, readOnly, maxPages, mayPutAside }: StoreThreadSettings & { mayPutAside: boolean },
+): StoreFile {
+  try {
+    if (readOnly) return openForReading(driver, asked)
+    const file = makeReady(asked)
+    const lock = takeLock(driver, file)
+    try {
+      const damage = statSync(file).size === 0 ? undefined : damageOf(driver, file)
+      if (damage !== undefined && !mayPutAside) throw damage.error
+      const setAside = damage === undefined ? undefined : putAside(file, damage.reason, lock.now())
+      const database = openForWriting(driver, file, maxPages)
+      const close = () => {
+        checkpoint(database)
+        database.close()
+        lock.release()
+      }
+      return setAside === undefined ? { database, close } : { database, setAside, close }
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  } catch (error) {
+    throw toStoreError(error, asked)
+  }
+}
+
+/** Makes folder and file; the real path, so that two names of one file are one lock. */
+function makeReady(asked: string): string {
+  const folder = dirname(asked)
+  const made = mkdirSync(folder, { recursive: true })
+  if (made !== undefined) syncFolder(dirname(made))
+  if (!existsSync(asked)) {
+    // What people said is nobody else's business. SQLite gives its other files the same rights.
+    closeSync(openSync(asked, 'a', 0o600))
+    syncFolder(folder)
+  }
+  refuseFolder(asked)
+  return realpathSync(asked)
+}
+
+function refuseFolder(file: string): void {
+  if (!statSync(file).isDirectory()) return
+  throw storeError('unwritable', `${file} is a folder; name a file in it, such as ${join(file, 'conversations.db')}.`)
+}
+
+/** So that a new name outlives a power cut. Windows does not open folders, and does not need it. */
+function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/**
+ * An exclusive transaction on a file of its own: the system releases it with the process, however that ends. The file
+ * stays, since removing it would race with the next owner.
+ */
+function takeLock(driver: SqliteDriver, file: string): { now(): string; release(): void } {
+  let lock: SqliteDatabase | undefined
+  try {
+    lock = driver.open(`${file}-lock`)
+    lock.exec(`PRAGMA busy_timeout = ${lockMs}`)
+    // No journal beside it, which a kill would leave.
+    lock.exec('PRAGMA journal_mode = MEMORY')
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (cause) {
+    lock?.close()
+    const error = toStoreError(cause, `${file}-lock`)
+    if (error.fault !== 'busy') throw error
+    const message = `${file} is written by another process; end that one, or give this one a file of its own.`
+    throw storeError('in-use', message, { cause })
+  }
+  const held = lock
+  return {
+    now: () =>
+      z.object({ now: z.string() }).parse(held.prepare(`SELECT strftime('%Y%m%dT%H%M%fZ', 'now') now`).get()).now,
+    release() {
+      // libsql closes a database only once its statements are collected; the lock must go now.
+      held.exec('ROLLBACK')
+      held.close()
+    },
+  }
+}
+
+/**
+ * Looks at the file through a connection that cannot write: one that can would, when it is closed late (libsql does),
+ * take the new file's log for its own and remove it.
+ */
+function damageOf(driver: SqliteDriver, file: string): { reason: string; error: unknown } | undefined {
+  const database = driver.open(file, { readOnly: true })
+  try {
+    refuseForeign(database, file)
+    const check = z.object({ quick_check: z.string() }).parse(database.prepare('PRAGMA quick_check(1)').get())
+    if (check.quick_check === 'ok') return undefined
+    const reason = `its pages are damaged (${check.quick_check.replaceAll(/\s+/gu, ' ').slice(0, 200)})`
+    return { reason, error: storeError('damaged', damagedNow(file)) }
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    const reason = error instanceof Error ? error.message : 'it is not a database'
+    return { reason, error: storeError('damaged', damagedNow(file), { cause: error }) }
+  } finally {
+    database.close()
+  }
+}
+
+const damagedNow = (file: string): string =>
+  `${file} is damaged; start the program again, which puts it aside and begins anew.`
+
+function putAside(file: string, reason: string, now: string): SetAside {
+  const to = `${file}.corrupt-${now.replace('.', '')}`
+  for (const part of ['-wal', '-shm', '']) {
+    if (existsSync(`${file}${part}`)) renameSync(`${file}${part}`, `${to}${part}`)
+  }
+  closeSync(openSync(file, 'a', 0o600))
+  syncFolder(dirname(file))
+  return { to, reason }
+}
+
+const Format = z.object({ application: z.number(), version: z.number(), tables: z.number() })
+
+/** Whether there is anything in it yet. */
+function refuseForeign(database: SqliteDatabase, file: string): boolean {
+  const { application, version, tables } = Format.parse(
+    database
+      .prepare(
+        `SELECT (SELECT application_id FROM pragma_application_id) application,
+                (SELECT user_version FROM pragma_user_version) version,
+                (SELECT count(*) FROM sqlite_master) tables`,
+      )
+      .get(),
+  )
+  if (tables === 0 && version === 0) return false
+  if (application !== applicationId) {
+    throw storeError('foreign', `${file} is the database of another program; give conversations a file of their own.`)
+  }
+  if (version > formatVersion) {
+    const formats = `format ${version}, this one knows ${formatVersion}`
+    throw storeError(
+      'newer',
+      `${file} was written by a newer colloquy (${formats}); update colloquy, or give another file.`,
+    )
+  }
+  return true
+}
+
+function openForWriting(driver: SqliteDriver, file: string, maxPages: number | undefined): SqliteDatabase {
+  const database = driver.open(file)
+  try {
+    database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`)
+    if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`)
+    if (!refuseForeign(database, file)) database.exec(`BEGIN IMMEDIATE; ${schema}; COMMIT`)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function openForReading(driver: SqliteDriver, file: string): StoreFile {
+  if (!existsSync(file)) throw nothingThere(file)
+  refuseFolder(file)
+  const database = driver.open(file, { readOnly: true })
+  try {
+    database.exec(`PRAGMA busy_timeout = ${busyMs}`)
+    if (!refuseForeign(database, file)) throw nothingThere(file)
+    return { database, close: () => void database.close() }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+function checkpoint(database: SqliteDatabase): void {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch {
+    // Nothing is lost: what stays in the log of changes is read from there when the file is opened again.
+  }
+}
+
+const nothingThere = (file: string) =>
+  storeError('missing', `There are no conversations at ${file}; name the file that the program keeps them in.`)

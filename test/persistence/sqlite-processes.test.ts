@@ -1,0 +1,111 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { compiledStore, folder, lines, opened, storeAt } from './sqlite-support.ts'
+
+const inUse = {
+  code: 'store',
+  fault: 'in-use',
+  retryable: false,
+  message: expect.stringMatching(/is written by another process; end that one, or give this one a file of its own\.$/u),
+}
+
+/** A program of its own, as the module's users write one. `store` is a store at `file`. */
+function program(file: string, code: string): { child: ChildProcess; told: AsyncIterator<string> } {
+  const opening = `
+    import { sqliteStore } from ${JSON.stringify(compiledStore())}
+    const store = sqliteStore({ file: ${JSON.stringify(file)} })
+    const tell = (text) => process.stdout.write(text + '\\n')
+    await store.open()`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', `${opening}\n${code}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  })
+  return { child, told: createInterface({ input: child.stdout })[Symbol.asyncIterator]() }
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+describe('a file has one writer', () => {
+  it('in one process', async () => {
+    const { store, file } = await opened()
+    await expect(storeAt(file).open()).rejects.toMatchObject(inUse)
+    const other = join(await folder(), 'other.db')
+    await symlink(file, other)
+    await expect(storeAt(other).open()).rejects.toMatchObject(inUse)
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
+    await store.close()
+    const next = storeAt(file)
+    await next.open()
+    expect(await next.list()).toHaveLength(1)
+  })
+
+  it('across processes, until that one is gone, however it went', async () => {
+    const file = join(await folder(), 'conversations.db')
+    const { child, told } = program(file, `tell('open'); setInterval(() => {}, 1_000)`)
+    await told.next()
+    await expect(storeAt(file).open()).rejects.toMatchObject(inUse)
+    expect(await storeAt(file, { readOnly: true }).list()).toEqual([])
+    await killed(child)
+    const next = storeAt(file)
+    expect(await next.open()).toEqual({})
+  })
+
+  it('which does not stay alive for it, and lets go of it in the end', async () => {
+    const file = join(await folder(), 'conversations.db')
+    const { child } = program(file, `await store.commit({ conversationId: 'a', snapshot: '{}', lines: [] })`)
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(await storeAt(file).list()).toMatchObject([{ conversationId: 'a' }])
+  })
+})
+
+describe('a process that is killed while it writes', () => {
+  it('has lost nothing that was acknowledged, five times', async () => {
+    const file = join(await folder(), 'conversations.db')
+    const acknowledged = new Map<string, number>()
+    for (let run = 1; run <= 5; run++) {
+      const from = JSON.stringify([...acknowledged])
+      const { child, told } = program(
+        file,
+        `const from = new Map(${from})
+         const write = async (conversationId) => {
+           for (let seq = (from.get(conversationId) ?? 0) + 1; ; seq++) {
+             const lines = [{ seq, body: conversationId + ' says ' + seq, check: 'c' + seq }]
+             await store.commit({ conversationId, snapshot: String(seq), lines })
+             tell(conversationId + ' ' + seq)
+           }
+         }
+         await Promise.all(['a', 'b', 'c'].map(write))`,
+      )
+      for (let told_ = 0; told_ < 30 * run; told_++) {
+        const { value } = await told.next()
+        const [id = '', seq] = String(value).split(' ')
+        acknowledged.set(id, Number(seq))
+      }
+      await killed(child)
+      const store = storeAt(file)
+      expect(await store.open()).toEqual({})
+      for (const [id, seq] of acknowledged) {
+        const kept = await store.load(id)
+        const count = kept?.lines.length ?? 0
+        expect(count).toBeGreaterThanOrEqual(seq)
+        expect(kept?.snapshot).toBe(String(count))
+        const whole = Array.from({ length: count }, (_, at) => `${id} says ${at + 1}`)
+        expect(kept?.lines.map(({ body }) => body)).toEqual(whole)
+        acknowledged.set(id, count)
+      }
+      await store.close()
+    }
+  })
+})
