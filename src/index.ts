@@ -15,6 +15,7 @@ export {
 } from './runtime/event-bus.ts'
 export { systemClock } from './runtime/clock.ts'
 export { foldHistory, type HistoryFact } from './history/fold-history.ts'
+export { sqliteStore, type SqliteStoreOptions } from './persistence/sqlite-store.ts'
 export type {
   ConversationStore,
   SetAside,

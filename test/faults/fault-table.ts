@@ -93,9 +93,9 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
     group: 'store, time',
     rows: rows(`
 56 | cache read fails | a miss
-57 | cache or store write fails | reported, the turn goes on | the cache holds; there is no store of conversations yet
-58 | corrupt or tampered snapshot | refused with its reason, fresh conversation, file kept aside | there is no store of conversations yet
-59 | slow store | the first segment waits 50 ms for the commit at most, the event says durable: false | there is no store of conversations yet
+57 | cache or store write fails | reported, the turn goes on
+58 | corrupt or tampered snapshot | refused with its reason, fresh conversation, file kept aside
+59 | slow store | the first segment waits 50 ms for the commit at most, the event says durable: false
 60 | wall clock jumps | nothing: monotonic time`),
   },
 ]

@@ -1,9 +1,120 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
+import { readRecord } from '../../src/persistence/record.ts'
 import { scriptedStore } from '../../src/testing/scripted-store.ts'
+import { folder, storeAt } from '../persistence/sqlite-support.ts'
 import { quiet } from './resources.ts'
+import { findSecret } from './secrets.ts'
 import { stage } from './support.ts'
 
+/** A file in which a conversation has two entries of history. */
+async function keptFile(): Promise<string> {
+  const file = join(await folder(), 'conversations.db')
+  const { conversation, ask, leaves } = await stage({
+    options: { store: storeAt(file) },
+    replies: [{ text: 'It is noon.' }],
+  })
+  await conversation.ready
+  expect(await ask()).toMatchObject({ heard: 'It is noon.' })
+  await leaves()
+  return file
+}
+
+function change(file: string, sql: string): void {
+  const database = new Database(file)
+  expect(database.prepare(sql).run().changes).toBe(1)
+  database.close()
+}
+
+const asideIn = (file: string): unknown[] => {
+  const database = new Database(file, { readonly: true })
+  const rows = database.prepare('select * from set_aside').all()
+  database.close()
+  return rows
+}
+
 describe('the store of conversations', () => {
+  it('row 57: a store write that fails is reported, and the turn goes on', async () => {
+    const file = join(await folder(), 'conversations.db')
+    // As many pages as an empty store has: the disk is full from the first turn on.
+    const store = storeAt(file, { maxPages: 1 })
+    const { ask, of, conversation, history, settles } = await stage({
+      options: { store },
+      replies: [{ text: 'It is noon.' }],
+    })
+    await conversation.ready
+    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'It is noon.' })
+    expect(of('ERROR_OCCURRED')).toMatchObject([{ code: 'store', recoverable: true }])
+    expect(of('RESPONSE_STARTED')).toMatchObject([{ durable: false }])
+    expect(history()).toEqual([
+      ['user', 'what time is it'],
+      ['assistant', 'It is noon.'],
+    ])
+    await settles()
+  })
+
+  it('row 57: what a store missed while it failed is in it when it works again', async () => {
+    const store = scriptedStore()
+    const { ask, of, conversation, settles } = await stage({ options: { store }, replies: [{ text: 'It is noon.' }] })
+    await conversation.ready
+    store.fail('the disk is full; make room')
+    expect(await ask()).toMatchObject({ ending: 'finished' })
+    expect(of('ERROR_OCCURRED')).toHaveLength(1)
+    store.fail()
+    await settles()
+    const [kept] = [...store.kept.values()].map(readRecord)
+    expect(kept).toMatchObject({ ok: true, remembered: { history: [{}, { text: 'It is noon.' }, {}, {}] } })
+    expect(findSecret([...store.kept])).toBe('nowhere')
+  })
+
+  const tampering: [string, string][] = [
+    ['its snapshot is no JSON', 'update conversation set snapshot = substr(snapshot, 1, 40)'],
+    ['its snapshot was changed', `update conversation set snapshot = replace(snapshot, '"turns":', '"turns":7')`],
+    [
+      'line 1 of its log was changed',
+      "update event set body = replace(body, 'what time is it', 'I said nothing') where seq = 1",
+    ],
+    ['line 2 of its log is missing', 'delete from event where seq = 2'],
+  ]
+  it.each(tampering)(
+    'row 58: %s: refused with its reason, a fresh conversation, and what was kept put aside',
+    async (reason, sql) => {
+      const file = await keptFile()
+      change(file, sql)
+      const { ask, of, conversation, history, settles } = await stage({ options: { store: storeAt(file) } })
+      await conversation.ready
+      expect(of('ERROR_OCCURRED')).toMatchObject([{ code: 'store', message: expect.stringContaining(reason) }])
+      expect(history()).toEqual([])
+      expect(asideIn(file)).toMatchObject([{ conversation_id: 'default', reason }])
+      expect(JSON.stringify(asideIn(file))).toContain('It is noon.')
+      expect(await ask()).toMatchObject({ ending: 'finished' })
+      expect(of('RESPONSE_STARTED')).toMatchObject([{ durable: true }])
+      await settles()
+      const { conversation: next, leaves } = await stage({ options: { store: storeAt(file) } })
+      await next.ready
+      expect(next.history).toHaveLength(4)
+      await leaves()
+    },
+  )
+
+  it('row 58: a file that is no database is kept aside, and a fresh one begun', async () => {
+    const file = join(await folder(), 'conversations.db')
+    await writeFile(file, 'not what it was '.repeat(1_000))
+    const { events, conversation, settles } = await stage({ options: { store: storeAt(file) } })
+    await conversation.ready
+    expect(events).toMatchObject([
+      {
+        type: 'ERROR_OCCURRED',
+        conversationId: 'service',
+        code: 'store',
+        message: expect.stringMatching(/kept as .*conversations\.db\.corrupt-/u),
+      },
+    ])
+    await settles()
+  })
+
   it('row 59: the first segment waits for a slow store for a moment, and the event says durable: false', async () => {
     const store = scriptedStore()
     const { ask, clock, conversation, of, settles } = await stage({ options: { store } })

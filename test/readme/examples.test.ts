@@ -1,4 +1,5 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { loopbackServer, type LoopbackServer } from '../../src/testing/loopback-server.ts'
 import { readmeBlock } from '../support/readme-blocks.ts'
@@ -25,6 +26,7 @@ async function run(name: string, more = ''): Promise<() => string> {
   let code = (await readmeBlock(name)) + more
   for (const [entry, file] of Object.entries(entries)) code = code.replaceAll(entry, file)
   if (server !== undefined) code = code.replaceAll('http://127.0.0.1:11434', server.url)
+  code = code.replaceAll("'conversations.db'", JSON.stringify(fileURLToPath(new URL('conversations.db', folder))))
   const file = new URL(`${name}.ts`, folder)
   await writeFile(file, code)
   const printed: string[] = []
@@ -49,6 +51,15 @@ describe('the README runs as it stands', () => {
     server = await loopbackServer({ replies: [{ text: 'It is noon.' }] })
     const printed = await run('converse')
     expect(printed()).toBe('It is noon.\nfinished: It is noon.\n')
+  })
+
+  it('a conversation goes on in the next run', async () => {
+    server = await loopbackServer({ replies: [{ text: 'Noted.' }] })
+    const printed = await run('store')
+    expect(printed()).toBe('0 turns before this one\n')
+    vi.restoreAllMocks()
+    vi.resetModules()
+    expect((await run('store'))()).toBe('2 turns before this one\n')
   })
 
   it('a provided chart is a conversation by itself', async () => {
