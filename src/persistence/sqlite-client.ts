@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { LlmError } from '../backends/contract.ts'
 import { storeError } from './sqlite-faults.ts'
-import { StoreReport, type StoreCommand, type StoreThreadSettings } from './sqlite-messages.ts'
+import { StoreReport, type StoreCommand, type StoreThreadOptions } from './sqlite-messages.ts'
 import type { SetAside } from './store.ts'
 
 type Failed = Extract<StoreReport, { type: 'failed' }>
@@ -34,9 +34,11 @@ export class SqliteClient {
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
   #gone: LlmError | undefined
+  #over = false
 
-  constructor(settings: StoreThreadSettings, { mayPutAside }: { mayPutAside: boolean }) {
+  constructor(settings: StoreThreadOptions, { mayPutAside }: { mayPutAside: boolean }) {
     this.#worker = new Worker(entry(), {
+      name: 'colloquy store',
       workerData: settings,
       // Node 22 and 24 call their SQLite experimental, on a terminal that belongs to the program.
       execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -51,6 +53,7 @@ export class SqliteClient {
     })
     this.exited = new Promise((resolve) => {
       this.#worker.on('exit', (code) => {
+        this.#over = true
         const message = `The thread that writes ${settings.file} ended (code ${code}); the next write starts it again.`
         this.#gone ??= storeError('thread', message, { cause, retryable: true })
         for (const { fail } of this.#pending.values()) fail(this.#gone)
@@ -73,15 +76,14 @@ export class SqliteClient {
     return this.#send((id) => ({ ...command, id }), isAnswer)
   }
 
-  /** Finishes what was asked before. */
+  /** Finishes what was asked before. A thread that has gone meanwhile is closed too, and has told those who waited. */
   async close(): Promise<void> {
-    if (this.#gone === undefined) {
-      await this.#send(
-        (id) => ({ type: 'close', id }),
-        (report) => report.type === 'closed',
-      )
-      this.#worker.ref()
-    }
+    const closed = this.#send(
+      (id) => ({ type: 'close', id }),
+      (report) => report.type === 'closed',
+    )
+    await closed.catch(() => undefined)
+    if (!this.#over) this.#worker.ref()
     await this.exited
   }
 

@@ -10,8 +10,6 @@ const formatVersion = 1
 /** "coll" in ASCII: tells the file from any other program's database. */
 const applicationId = 0x63_6f_6c_6c
 
-/** For a reader in another process that happens to hold a lock; another writer cannot be there. */
-const busyMs = 2_000
 /** A program that is started again while the one before it still closes. */
 const lockMs = 1_000
 
@@ -41,17 +39,17 @@ export interface StoreFile {
 /** Opens the file for its one writer, or for a reader beside it. Throws an LlmError `store`, with nothing left open. */
 export function openStoreFile(
   driver: SqliteDriver,
-  { file: asked, readOnly, maxPages, mayPutAside }: StoreThreadSettings & { mayPutAside: boolean },
+  { file: asked, readOnly, busyMs, maxPages, mayPutAside }: StoreThreadSettings & { mayPutAside: boolean },
 ): StoreFile {
   try {
-    if (readOnly) return openForReading(driver, asked)
+    if (readOnly) return openForReading(driver, asked, busyMs)
     const file = makeReady(asked)
     const lock = takeLock(driver, file)
     try {
       const damage = statSync(file).size === 0 ? undefined : damageOf(driver, file)
       if (damage !== undefined && !mayPutAside) throw damage.error
       const setAside = damage === undefined ? undefined : putAside(file, damage.reason, lock.now())
-      const database = openForWriting(driver, file, maxPages)
+      const database = openForWriting(driver, file, busyMs, maxPages)
       const close = () => {
         checkpoint(database)
         database.close()
@@ -189,7 +187,12 @@ function refuseForeign(database: SqliteDatabase, file: string): boolean {
   return true
 }
 
-function openForWriting(driver: SqliteDriver, file: string, maxPages: number | undefined): SqliteDatabase {
+function openForWriting(
+  driver: SqliteDriver,
+  file: string,
+  busyMs: number,
+  maxPages: number | undefined,
+): SqliteDatabase {
   const database = driver.open(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`)
@@ -202,7 +205,7 @@ function openForWriting(driver: SqliteDriver, file: string, maxPages: number | u
   }
 }
 
-function openForReading(driver: SqliteDriver, file: string): StoreFile {
+function openForReading(driver: SqliteDriver, file: string, busyMs: number): StoreFile {
   if (!existsSync(file)) throw nothingThere(file)
   refuseFolder(file)
   const database = driver.open(file, { readOnly: true })

@@ -10,8 +10,11 @@ export const StoreThreadSettings = z.object({
   driver: SqliteDriverName.exactOptional(),
   /** SQLite's `max_page_count`; beyond it the disk counts as full. */
   maxPages: z.number().int().exactOptional(),
+  /** For a reader that happens to hold a lock; another writer of ours cannot be there. */
+  busyMs: z.number().int().default(2_000),
 })
 export type StoreThreadSettings = z.output<typeof StoreThreadSettings>
+export type StoreThreadOptions = z.input<typeof StoreThreadSettings>
 
 const line = z.object({ seq: z.number().int().min(1), body: z.string(), check: z.string() })
 const setAside = z.object({ to: z.string(), reason: z.string() })

@@ -25,10 +25,11 @@ export function sqliteStore(options: SqliteStoreOptions): ConversationStore {
   return new SqliteStore(options)
 }
 
-/** For tests: which driver, and how many pages the disk has room for. */
+/** For tests: which driver, how many pages the disk has room for, how long another program's lock is waited for. */
 export interface SqliteStoreInternals {
   driver?: SqliteDriverName
   maxPages?: number
+  busyMs?: number
 }
 
 export class SqliteStore implements ConversationStore {
@@ -46,7 +47,7 @@ export class SqliteStore implements ConversationStore {
   }
 
   async open(): Promise<{ setAside?: SetAside }> {
-    const opened = await this.#running().opened
+    const opened = await this.#running({ mayPutAside: !this.#wasOpen }).opened
     this.#wasOpen = true
     return opened
   }
@@ -90,13 +91,13 @@ export class SqliteStore implements ConversationStore {
   }
 
   /** A thread that is gone is replaced: one start a call, so that nothing starts it over and over by itself. */
-  #running(): SqliteClient {
+  #running({ mayPutAside } = { mayPutAside: false }): SqliteClient {
     if (this.#closing !== undefined)
       throw storeError('closed', `The store at ${this.#file} is closed; make another one.`)
     if (this.#client?.alive === true) return this.#client
     const settings = { file: this.#file, readOnly: this.#readOnly, ...this.#internals }
-    // Who opened the store has been told of what was put aside; nobody would hear of it now.
-    this.#client = new SqliteClient(settings, { mayPutAside: !this.#wasOpen })
+    // Only `open()` tells what was put aside, and only once; at any other time nobody would hear of it.
+    this.#client = new SqliteClient(settings, { mayPutAside })
     return this.#client
   }
 

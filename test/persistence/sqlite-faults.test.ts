@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
+import { database, dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
 
 const refused = (fault: string, message: RegExp) => ({
   name: 'LlmError',
@@ -81,8 +81,8 @@ describe('a file that is not for this store', () => {
   it('is refused when a newer colloquy wrote it', async () => {
     const { store, file } = await opened()
     await store.close()
-    const { default: Database } = await import('libsql')
-    new Database(file).exec('PRAGMA user_version = 7')
+    const other = await database(file)
+    other.exec('PRAGMA user_version = 7')
     const newer = refused('newer', /newer colloquy \(format 7, this one knows 1\); update colloquy/u)
     await expect(storeAt(file).open()).rejects.toMatchObject(newer)
     await expect(storeAt(file, { readOnly: true }).open()).rejects.toMatchObject(newer)
@@ -91,8 +91,8 @@ describe('a file that is not for this store', () => {
 
   it('is refused when it is another program’s database', async () => {
     const file = join(await folder(), 'shop.db')
-    const { default: Database } = await import('libsql')
-    new Database(file).exec('CREATE TABLE orders (id); PRAGMA user_version = 1')
+    const shop = await database(file)
+    shop.exec('CREATE TABLE orders (id); PRAGMA user_version = 1')
     const before = await readFile(file)
     await expect(storeAt(file).open()).rejects.toMatchObject(refused('foreign', /another program/u))
     expect((await readFile(file)).equals(before)).toBe(true)
@@ -102,8 +102,8 @@ describe('a file that is not for this store', () => {
     const { store, file } = await opened()
     await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
     await store.close()
-    const { default: Database } = await import('libsql')
-    new Database(file).exec('PRAGMA journal_mode = DELETE')
+    const other = await database(file)
+    other.exec('PRAGMA journal_mode = DELETE')
     const next = storeAt(file)
     expect(await next.open()).toEqual({})
     expect((await next.load('a'))?.lines).toEqual(lines(1, 1))
@@ -146,6 +146,22 @@ describe('a place where no file can be', () => {
   })
 })
 
+describe('a program that looks into the file', () => {
+  it('delays commits while it writes, and they may be tried again', async () => {
+    const { store, file } = await opened({ busyMs: 20 })
+    const write = { conversationId: 'a', snapshot: '{}', lines: lines(1, 1) }
+    const other = await database(file)
+    other.exec('BEGIN IMMEDIATE')
+    await expect(store.commit(write)).rejects.toMatchObject({
+      ...refused('busy', /is locked by another program; close what has it open for writing\.$/u),
+      retryable: true,
+    })
+    other.exec('ROLLBACK')
+    await store.commit(write)
+    expect((await store.load('a'))?.lines).toEqual(lines(1, 1))
+  })
+})
+
 describe('a thread that dies', () => {
   it('rejects what it was asked, and the next call starts another', async () => {
     const { store, file } = await opened()
@@ -154,7 +170,7 @@ describe('a thread that dies', () => {
     const next = storeAt(file)
     await next.open()
     await next.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
-    const asked = await Promise.allSettled([next.delete('dies'), next.load('a'), next.list()])
+    const asked = await Promise.allSettled([next.delete('b'), next.load('a'), next.list()])
     for (const one of asked)
       expect(one).toMatchObject({
         reason: {
@@ -172,7 +188,7 @@ describe('a thread that dies', () => {
     await using _ = await dyingThread()
     const next = storeAt(file)
     await next.open()
-    await expect(next.delete('dies')).rejects.toMatchObject({ fault: 'thread' })
+    await expect(next.delete('b')).rejects.toMatchObject({ fault: 'thread' })
     await writeFile(file, 'garbage '.repeat(2_000))
     const write = { conversationId: 'a', snapshot: '{}', lines: lines(1, 1) }
     await expect(next.commit(write)).rejects.toMatchObject(refused('damaged', /start the program again/u))

@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { symlink } from 'node:fs/promises'
+import { cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { compiledStore, folder, lines, opened, storeAt } from './sqlite-support.ts'
 
@@ -67,6 +68,29 @@ describe('a file has one writer', () => {
     const { child } = program(file, `await store.commit({ conversationId: 'a', snapshot: '{}', lines: [] })`)
     expect(await once(child, 'exit')).toEqual([0, null])
     expect(await storeAt(file).list()).toMatchObject([{ conversationId: 'a' }])
+  })
+})
+
+describe('a machine without any SQLite', () => {
+  it.skipIf(process.getBuiltinModule('node:sqlite') !== undefined)('is told which package to install', async () => {
+    const at = await folder()
+    const sources = new URL('../../', compiledStore())
+    await cp(sources, join(at, 'dist'), { recursive: true })
+    await mkdir(join(at, 'node_modules'))
+    await symlink(join(import.meta.dirname, '../../node_modules/zod'), join(at, 'node_modules', 'zod'))
+    await writeFile(
+      join(at, 'program.js'),
+      `import { sqliteStore } from './dist/src/persistence/sqlite-store.js'
+       const store = sqliteStore({ file: 'conversations.db' })
+       await store.open().catch(({ code, message }) => console.log(code + ': ' + message))
+       await store.close()`,
+    )
+    await writeFile(join(at, 'package.json'), '{ "type": "module" }')
+    const { stdout } = await promisify(execFile)(process.execPath, ['program.js'], { cwd: at })
+    expect(stdout).toBe(
+      'store: There is no SQLite to keep conversations with; npm install libsql (Node 20 has none of its own).\n',
+    )
+    expect(await readdir(at)).not.toContain('conversations.db')
   })
 })
 

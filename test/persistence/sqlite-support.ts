@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { sqliteDriver, type SqliteDatabase } from '../../src/persistence/sqlite-driver.ts'
 import { SqliteStore, type SqliteStoreInternals } from '../../src/persistence/sqlite-store.ts'
 import type { StoredLine } from '../../src/persistence/store.ts'
 
@@ -28,6 +29,13 @@ export async function opened(internals: SqliteStoreInternals = {}): Promise<{ st
   return { store, file }
 }
 
+/** The file itself, as people look at it with SQLite's own tools. */
+export async function database(file: string): Promise<SqliteDatabase> {
+  const made = (await sqliteDriver()).open(file)
+  onTestFinished(() => void made.close())
+  return made
+}
+
 export const line = (seq: number, body = `{"said":${seq}}`): StoredLine => ({ seq, body, check: `c${seq}` })
 export const lines = (from: number, to: number): StoredLine[] =>
   Array.from({ length: to - from + 1 }, (_, at) => line(from + at))
@@ -41,16 +49,13 @@ function threadEntry(): string {
   return entry
 }
 
-/** Until disposed of, stores run in a thread that dies of the deletion of `dies`. */
+/** Until disposed of, stores run in a thread that dies of the first deletion, before it answers. */
 export async function dyingThread(): Promise<AsyncDisposable> {
   const entry = threadEntry()
   const code = `
     import { parentPort } from 'node:worker_threads'
-    const on = parentPort.on.bind(parentPort)
-    parentPort.on = (name, listener) => on(name, (message) => {
-      if (message.conversationId === 'dies') throw new Error('out of luck')
-      listener(message)
-    })
+    const post = parentPort.postMessage.bind(parentPort)
+    parentPort.postMessage = (report) => (report.type === 'deleted' ? process.exit(1) : post(report))
     await import(${JSON.stringify(pathToFileURL(entry).href)})`
   const file = join(await folder(), 'dying-thread.mjs')
   await writeFile(file, code)
