@@ -8,8 +8,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { createLlmService, type Clock } from '../src/index.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLlmService, sqliteStore, type Clock } from '../src/index.ts'
 import { systemClock } from '../src/runtime/clock.ts'
+import { seededRandom } from '../src/testing/seeded-random.ts'
+import { faultyStore } from './soak/faulty-store.ts'
+import { memoryBook } from './soak/memory-book.ts'
 import { measureStops } from './soak/measure-stops.ts'
 import { soakCaller } from './soak/soak-caller.ts'
 import { turnBook } from './soak/turn-book.ts'
@@ -63,6 +69,11 @@ let actorsMade = 0
 let actorsGone = 0
 const graves = new FinalizationRegistry<undefined>(() => (actorsGone += 1))
 const book = turnBook()
+const memory = memoryBook()
+const folder = await mkdtemp(join(tmpdir(), 'colloquy-soak-'))
+const file = join(folder, 'conversations.db')
+const pause = (ms: number) => new Promise<void>((resolve) => void clock.schedule(resolve, ms))
+const store = faultyStore(sqliteStore({ file }), seededRandom(seed), pause)
 const service = createLlmService({
   baseUrl: urls[0],
   apiKey: 'sk-soak',
@@ -78,6 +89,7 @@ const service = createLlmService({
   error: { resetMs: 100 },
   limits: { conversations: conversations * 2, replyChars: 2_000 },
   clock,
+  store,
   inspect(event) {
     if (event.type !== '@xstate.actor') return
     actorsMade += 1
@@ -98,7 +110,7 @@ const sampling = setInterval(() => {
 
 await Promise.all(
   Array.from({ length: conversations }, (_, line) =>
-    soakCaller({ service, clock, untilMs, seed: seed * 100_000 + line }),
+    soakCaller({ service, clock, untilMs, seed: seed * 100_000 + line, remembers: memory.note }),
   ),
 )
 clearInterval(sampling)
@@ -120,6 +132,10 @@ const socketsLeft = (await answered(opened, 'open')).open
 await service.close()
 const counted = z.object({ requests: z.number(), injected: z.record(z.string(), z.number()) })
 const { requests, injected } = await answered(counted, 'count')
+const reader = sqliteStore({ file, readOnly: true })
+const { whole, shorter, wrong } = await memory.compare(reader)
+await reader.close()
+await rm(folder, { recursive: true, force: true })
 await settles(() => {
   collect()
   return actorsGone >= actorsMade - 1
@@ -150,6 +166,7 @@ const isFine =
   unended.length === 0 &&
   timersLeft === 0 &&
   socketsLeft === 0 &&
+  wrong.length === 0 &&
   busyLeft <= 0 &&
   !(growth > 5)
 const rows: [string, string][] = [
@@ -162,6 +179,11 @@ const rows: [string, string][] = [
   ['endings', listed(book.ended)],
   ['errors', listed(book.errors)],
   ['turns that did not end exactly once', String(book.wrong().length + unended.length)],
+  ['commits to the store', `${store.commits}, ${store.failed} failed and ${store.slowed} slow by intention`],
+  [
+    'conversations compared with what the store kept',
+    `${whole} whole, ${shorter} without their last turns, ${wrong.length} wrong`,
+  ],
   ['sockets left', String(socketsLeft)],
   ['timers left', String(timersLeft)],
   ['actors left, of those made', `${actorsMade - actorsGone} of ${actorsMade}`],
@@ -173,6 +195,6 @@ const rows: [string, string][] = [
   ['verdict', isFine ? 'holds' : 'FAILS'],
 ]
 process.stdout.write(`| | |\n| --- | --- |\n${rows.map(([name, value]) => `| ${name} | ${value} |\n`).join('')}`)
-for (const line of [...book.wrong(), ...unended.map((turn) => `${turn} never ended`)].slice(0, 20))
+for (const line of [...book.wrong(), ...wrong, ...unended.map((turn) => `${turn} never ended`)].slice(0, 20))
   process.stderr.write(`${line}\n`)
 process.exitCode = isFine ? 0 : 1

@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs'
-import type { Clock, Conversation, LlmService, SpeechEvent } from '../../src/index.ts'
+import type { Clock, Conversation, LlmService, SpeechEvent, Turn } from '../../src/index.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { faultySink } from './faulty-sink.ts'
 
@@ -9,12 +9,14 @@ export interface CallerOptions {
   seed: number
   /** No new turn after this moment. */
   untilMs: number
+  /** Is told what a conversation remembers when it is over. */
+  remembers(id: string, history: readonly Turn[]): void
 }
 
 const longestConversation = 20
 
 /** One caller after the other on the same line: asks, talks over replies, hangs up, until the time is over. */
-export async function soakCaller({ service, clock, seed, untilMs }: CallerOptions): Promise<void> {
+export async function soakCaller({ service, clock, seed, untilMs, remembers }: CallerOptions): Promise<void> {
   const random = seededRandom(seed)
   const pause = (ms: number) => new Promise<void>((resolve) => void clock.schedule(resolve, ms))
   const between = (from: number, to: number) => from + random() * (to - from)
@@ -33,6 +35,7 @@ export async function soakCaller({ service, clock, seed, untilMs }: CallerOption
     }
     await conversation.stop()
     hearing.unsubscribe()
+    remembers(conversation.id, conversation.history)
   }
 }
 
