@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, renameSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import type { SqliteDatabase, SqliteDriver } from './sqlite-driver.ts'
@@ -76,6 +87,8 @@ function makeReady(asked: string): string {
     syncFolder(folder)
   }
   refuseFolder(asked)
+  // SQLite would open it for reading, and fail with the first commit.
+  accessSync(asked, constants.R_OK | constants.W_OK)
   return realpathSync(asked)
 }
 
@@ -102,6 +115,7 @@ function syncFolder(folder: string): void {
 function takeLock(driver: SqliteDriver, file: string): { now(): string; release(): void } {
   let lock: SqliteDatabase | undefined
   try {
+    if (existsSync(`${file}-lock`)) accessSync(`${file}-lock`, constants.R_OK | constants.W_OK)
     lock = driver.open(`${file}-lock`)
     lock.exec(`PRAGMA busy_timeout = ${lockMs}`)
     // No journal beside it, which a kill would leave.
@@ -208,6 +222,7 @@ function openForWriting(
 function openForReading(driver: SqliteDriver, file: string, busyMs: number): StoreFile {
   if (!existsSync(file)) throw nothingThere(file)
   refuseFolder(file)
+  accessSync(file, constants.R_OK)
   const database = driver.open(file, { readOnly: true })
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}`)

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { database, dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
@@ -129,6 +129,23 @@ describe('a place where no file can be', () => {
       refused('unwritable', /conversations\.db-lock cannot be opened/u),
     )
   })
+
+  // root may write everything
+  it.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
+    'is refused without the right to it',
+    async () => {
+      const { store, file } = await opened()
+      await store.close()
+      const words = refused('unwritable', /\(EACCES\); let the process write the file and its folder, or give another/u)
+      await chmod(`${file}-lock`, 0o400)
+      await expect(storeAt(file).open()).rejects.toMatchObject(words)
+      await chmod(file, 0o400)
+      await expect(storeAt(file).open()).rejects.toMatchObject(words)
+      expect(await storeAt(file, { readOnly: true }).list()).toEqual([])
+      await chmod(file, 0o000)
+      await expect(storeAt(file, { readOnly: true }).open()).rejects.toMatchObject(words)
+    },
+  )
 
   it('works once it can be one', async () => {
     const at = await folder()
