@@ -1,5 +1,12 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createServer } from 'node:tls'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
 import { createLlmService } from '../../src/runtime/service.ts'
 import { loopbackServer, refusedUrl } from '../../src/testing/loopback-server.ts'
 import { listening } from '../../src/testing/loopback/sockets.ts'
@@ -71,6 +78,16 @@ describe('an address where nothing can be had', () => {
     await leaves()
   })
 
+  it('row 8: a certificate for another name fails at once, and says so', async () => {
+    const server = createServer(selfSigned, (socket) => socket.destroy())
+    const port = await listening(server)
+    onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
+    // Whom a process trusts beside the usual authorities is settled when it starts.
+    const { code, message } = await errorOfTrusting(selfSigned.cert, `https://127.0.0.1:${port}`)
+    expect(code).toBe('connection')
+    expect(message).toMatch(/TLS with https:\/\/127\.0\.0\.1:\d+ failed: its certificate is for another/u)
+  })
+
   it.each(['http://127.0.0.1:25', 'http://127.0.0.1:6666', 'ftp://127.0.0.1', 'unix:/run/ollama.sock'])(
     'row 9: %s can never work, and the service does not start',
     (baseUrl) => {
@@ -89,4 +106,24 @@ function thrownBy(run: () => unknown): unknown {
     return error
   }
   return undefined
+}
+
+/** How a turn fails in a process of its own that trusts this certificate. */
+async function errorOfTrusting(cert: string, baseUrl: string): Promise<{ code: string; message: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'colloquy-tls-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const trusted = join(folder, 'trusted.pem')
+  await writeFile(trusted, cert)
+  const index = pathToFileURL(join(process.env['COLLOQUY_COMPILED'] ?? '', 'src/index.js'))
+  const program = `
+    import { createLlmService } from ${JSON.stringify(index.href)}
+    const service = createLlmService({ baseUrl: ${JSON.stringify(baseUrl)}, apiKey: ${JSON.stringify(plantedKey)} })
+    const { error } = await service.conversation().ask('what time is it')
+    console.log(JSON.stringify(error))
+    await service.close()`
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: trusted }
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
+  expect(stdout).not.toContain(plantedKey)
+  return z.object({ code: z.string(), message: z.string() }).parse(JSON.parse(stdout))
 }

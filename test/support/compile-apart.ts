@@ -9,7 +9,7 @@ const entries = {
 }
 
 /** What the tests run in a process of its own, beside the entries. */
-const more = ['src/persistence/sqlite-store']
+const more = ['src/persistence/sqlite-store', 'src/index']
 
 /** Node 20 runs no TypeScript there: the code is compiled before the tests, from the sources as they are. */
 export default function setup(): () => void {
@@ -23,5 +23,6 @@ export default function setup(): () => void {
   const args = [tsc, ...`${flags} ${rest}`.split(' '), '--rootDir', root, '--outDir', out, ...files]
   execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
   for (const [name, entry] of Object.entries(entries)) process.env[name] = join(out, `${entry}.js`)
+  process.env['COLLOQUY_COMPILED'] = out
   return () => rmSync(out, { recursive: true, force: true })
 }
