@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { compiledStore, folder, lines, opened, storeAt } from './sqlite-support.ts'
@@ -14,15 +16,17 @@ const inUse = {
   message: expect.stringMatching(/is written by another process; end that one, or give this one a file of its own\.$/u),
 }
 
+type Program = ReturnType<typeof spawn> & { stdout: Readable; stderr: Readable }
+
 /** A program of its own, as the module's users write one. `store` is a store at `file`. */
-function program(file: string, code: string): { child: ChildProcess; told: AsyncIterator<string> } {
+function program(file: string, code: string): { child: Program; told: AsyncIterator<string> } {
   const opening = `
     import { sqliteStore } from ${JSON.stringify(compiledStore())}
     const store = sqliteStore({ file: ${JSON.stringify(file)} })
     const tell = (text) => process.stdout.write(text + '\\n')
     await store.open()`
   const child = spawn(process.execPath, ['--input-type=module', '-e', `${opening}\n${code}`], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -66,7 +70,10 @@ describe('a file has one writer', () => {
   it('which does not stay alive for it, and lets go of it in the end', async () => {
     const file = join(await folder(), 'conversations.db')
     const { child } = program(file, `await store.commit({ conversationId: 'a', snapshot: '{}', lines: [] })`)
-    expect(await once(child, 'exit')).toEqual([0, null])
+    const exited = once(child, 'exit')
+    // no word of experiments on a terminal that is the program's own
+    expect(await text(child.stderr)).toBe('')
+    expect(await exited).toEqual([0, null])
     expect(await storeAt(file).list()).toMatchObject([{ conversationId: 'a' }])
   })
 })
