@@ -89,6 +89,10 @@ export function createJournal(options: JournalOptions): Journal {
 
   /** The lines stay, and go with the next commit. One report for one outage. */
   function failed(error: unknown): void {
+    // Somebody else changed or deleted what is stored, or it will never take anything.
+    if (error instanceof LlmError && !error.retryable) {
+      return giveUp(`this conversation is kept no longer: ${error.message}`)
+    }
     answer(false)
     if (isOff || isFailing) return
     isFailing = true

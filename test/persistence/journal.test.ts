@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Failure, ServiceEvent } from '../../machines/vocabulary.ts'
+import { LlmError } from '../../src/backends/contract.ts'
 import { createJournal } from '../../src/persistence/journal.ts'
 import { scriptedStore, virtualClock } from '../../src/testing/index.ts'
 
@@ -65,6 +66,22 @@ describe('the journal of a conversation', () => {
     store.release()
     await clock.settle()
     await journal.close()
+  })
+
+  it('gives up where the store will never take it, and says so once', async () => {
+    const { store, clock, journal, reports, stored } = pen()
+    await journal.open()
+    store.commit = () =>
+      Promise.reject(new LlmError('store', { message: 'a line before it is missing', retryable: false }))
+    for (const turnId of ['turn-1', 'turn-2']) {
+      journal.tell(words(turnId))
+      await clock.settle()
+    }
+    expect(reports).toMatchObject([{ message: 'this conversation is kept no longer: a line before it is missing' }])
+    expect(stored).toEqual([
+      ['turn-1', false],
+      ['turn-2', false],
+    ])
   })
 
   it('quotes nothing of a store whose error it does not know', async () => {
