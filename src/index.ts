@@ -16,6 +16,12 @@ export {
 export { systemClock } from './runtime/clock.ts'
 export { foldHistory, type HistoryFact } from './history/fold-history.ts'
 export { sqliteStore, type SqliteStoreOptions } from './persistence/sqlite-store.ts'
+export {
+  readStoredConversation,
+  type Remembered,
+  type StoredConversationRead,
+  type Unfinished,
+} from './persistence/record.ts'
 export type {
   ConversationStore,
   SetAside,

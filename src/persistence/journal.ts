@@ -3,7 +3,7 @@ import { LlmError } from '../backends/contract.ts'
 import {
   beginning,
   chainLine,
-  readRecord,
+  readStoredConversation,
   sealSnapshot,
   type Counters,
   type Place,
@@ -119,7 +119,7 @@ export function createJournal(options: JournalOptions): Journal {
       try {
         const stored = await within(options.clock, options.loadMs, store.load(conversationId))
         if (stored === undefined) return undefined
-        const read = readRecord(stored)
+        const read = readStoredConversation(stored)
         if (read.ok) {
           ;({ place } = read)
           return read.remembered

@@ -91,10 +91,10 @@ export function sealSnapshot({ seq, check }: Place, counters: Counters, unfinish
   return JSON.stringify({ ...facts, seal: digest(JSON.stringify(facts)) })
 }
 
-export type RecordRead = { ok: true; remembered: Remembered; place: Place } | { ok: false; reason: string }
+export type StoredConversationRead = { ok: true; remembered: Remembered; place: Place } | { ok: false; reason: string }
 
-/** Reads a stored conversation, or says in a few words why it cannot be trusted. Throws nothing. */
-export function readRecord(stored: StoredConversation): RecordRead {
+/** Reads what a store loaded, or says in a few words why it cannot be trusted. Throws nothing. */
+export function readStoredConversation(stored: StoredConversation): StoredConversationRead {
   const written = parseJson(stored.snapshot)
   if (typeof written !== 'object' || written === null || !('seal' in written)) return refuse('its snapshot is no JSON')
   const { seal, ...unsealed } = written
@@ -128,7 +128,7 @@ function foldLine(history: readonly Turn[], body: string): readonly Turn[] | und
   return fact.data.type === 'HISTORY_GIVEN' ? [...history, ...fact.data.history] : foldHistory(history, fact.data)
 }
 
-function refuse(reason: string): RecordRead {
+function refuse(reason: string): StoredConversationRead {
   return { ok: false, reason }
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { describe, expect, it } from 'vitest'
-import { readRecord } from '../../src/persistence/record.ts'
+import { readStoredConversation } from '../../src/persistence/record.ts'
 import { scriptedStore } from '../../src/testing/scripted-store.ts'
 import { folder, storeAt } from '../persistence/sqlite-support.ts'
 import { quiet } from './resources.ts'
@@ -64,7 +64,7 @@ describe('the store of conversations', () => {
     expect(of('ERROR_OCCURRED')).toHaveLength(1)
     store.fail()
     await settles()
-    const [kept] = [...store.kept.values()].map(readRecord)
+    const [kept] = [...store.kept.values()].map(readStoredConversation)
     expect(kept).toMatchObject({ ok: true, remembered: { history: [{}, { text: 'It is noon.' }, {}, {}] } })
     expect(findSecret([...store.kept])).toBe('nowhere')
   })

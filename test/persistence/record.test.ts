@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { beginning, chainLine, readRecord, sealSnapshot, type Place } from '../../src/persistence/record.ts'
+import { beginning, chainLine, readStoredConversation, sealSnapshot, type Place } from '../../src/persistence/record.ts'
 import type { StoredConversation, StoredLine } from '../../src/persistence/store.ts'
 
 const counters = { turns: 2, replies: 3, begun: 1 }
@@ -25,7 +25,7 @@ function record(...facts: { type: string }[]): StoredConversation & { lines: Sto
 }
 
 const reasonOf = (stored: StoredConversation) => {
-  const read = readRecord(stored)
+  const read = readStoredConversation(stored)
   return read.ok ? 'none' : read.reason
 }
 
@@ -33,7 +33,7 @@ describe('a stored conversation', () => {
   it('gives back what was said and heard, and where ids go on', () => {
     const given = { type: 'HISTORY_GIVEN', history: [{ role: 'assistant', text: 'Welcome.' }] }
     const started = { type: 'RESPONSE_STARTED', turnId: 'turn-1', durable: true }
-    expect(readRecord(record(given, said, started, heard))).toMatchObject({
+    expect(readStoredConversation(record(given, said, started, heard))).toMatchObject({
       ok: true,
       place: { seq: 4 },
       remembered: {
@@ -45,7 +45,7 @@ describe('a stored conversation', () => {
         ],
       },
     })
-    expect(readRecord(record())).toMatchObject({ ok: true, place: beginning, remembered: { history: [] } })
+    expect(readStoredConversation(record())).toMatchObject({ ok: true, place: beginning, remembered: { history: [] } })
   })
 
   it('remembers a reply that was not over', () => {
@@ -53,14 +53,14 @@ describe('a stored conversation', () => {
     const { lines } = record(said)
     const [last] = lines
     if (last === undefined) throw new Error('no line')
-    expect(readRecord({ lines, snapshot: sealSnapshot(last, counters, unfinished) })).toMatchObject({
+    expect(readStoredConversation({ lines, snapshot: sealSnapshot(last, counters, unfinished) })).toMatchObject({
       ok: true,
       remembered: { unfinished },
     })
   })
 
   it('may hold facts of a newer version, which are no turns', () => {
-    expect(readRecord(record(said, { type: 'SOMETHING_NEW' }))).toMatchObject({
+    expect(readStoredConversation(record(said, { type: 'SOMETHING_NEW' }))).toMatchObject({
       ok: true,
       remembered: { history: [{ text: 'hello' }] },
     })
