@@ -15,6 +15,7 @@ import type {
   ResponseStarted,
   SpeechEvent,
   StateChanged,
+  ToolCalled,
 } from './vocabulary.ts'
 
 /** What to do with ambient speech. */
@@ -53,6 +54,7 @@ export type ConversationEmitted =
   | Fact<ResponseDelayed>
   | Fact<ResponseStarted>
   | Fact<ResponseSegment>
+  | Fact<ToolCalled>
   | ({ type: 'RESPONSE_GENERATED'; conversationId: string; turnId: string; replyId: string } & ReplyEnd)
   | { type: 'RESPONSE_FINISHED'; conversationId: string; turnId: string; replyId: string }
   | { type: 'RESPONSE_INTERRUPTED'; conversationId: string; turnId: string; replyId: string; reason: InterruptReason }

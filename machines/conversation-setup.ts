@@ -16,7 +16,8 @@ import { newExchange, withoutSegments, withSegment } from './exchange.ts'
 import { instantPlayer } from './instant-player.ts'
 import { notProvided } from './not-provided.ts'
 import type { ReplyLogic } from './reply-logic.ts'
-import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from './vocabulary.ts'
+import { stoppedWithReply, type CallAnswer } from './tool-calls.ts'
+import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName, ToolCall } from './vocabulary.ts'
 
 /** Nothing to do: what a chart has in an actor's place while nobody provides one. */
 const inert = fromCallback(() => {})
@@ -191,9 +192,10 @@ export const conversation = setup({
     adoptSpeculation: enqueueActions(({ context, enqueue }) => {
       const { speculation } = context
       if (speculation === null) return
-      enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED' })
+      const turnId = nextTurnId(context)
+      enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED', turnId })
       const stored = context.policy.store.keepsTurns ? 'awaited' : 'no-store'
-      enqueue.assign({ reply: { ...speculation, turnId: nextTurnId(context), stored }, speculation: null })
+      enqueue.assign({ reply: { ...speculation, turnId, stored }, speculation: null })
     }),
     startSpeculation: enqueueActions(({ context, enqueue }) => {
       const exchange = context.speculation
@@ -241,6 +243,15 @@ export const conversation = setup({
     noteFailure: assign(({ context }, { error }: { error: Failure }) => ({
       reply: context.reply === null ? null : { ...context.reply, end: { ok: false as const, error } },
     })),
+    noteCalls: assign(({ context }, { calls }: { calls: readonly ToolCall[] }) => ({
+      reply: context.reply === null ? null : { ...context.reply, calls: [...context.reply.calls, ...calls] },
+    })),
+    noteCalled: assign(({ context }, { call }: CallAnswer) => ({
+      reply:
+        context.reply === null
+          ? null
+          : { ...context.reply, calls: context.reply.calls.filter(({ id }) => id !== call.id) },
+    })),
     notePlayed: assign(({ context }) => ({
       reply: context.reply === null ? null : { ...context.reply, played: context.reply.played + 1 },
     })),
@@ -277,18 +288,22 @@ export const conversation = setup({
       ...idsOf(context),
       ...segment,
     })),
+    tellCalled: emit(({ context }, answer: CallAnswer) => calledFact(context, answer)),
     tellGenerated: enqueueActions(({ context, enqueue }) => {
       const end = context.reply?.end
       if (end?.ok === true) enqueue.emit({ type: 'RESPONSE_GENERATED', ...idsOf(context), ...end.facts })
     }),
     tellFinished: emit(({ context }) => ({ type: 'RESPONSE_FINISHED' as const, ...idsOf(context) })),
     tellInterrupted: enqueueActions(({ context, enqueue }, { reason }: { reason: InterruptReason }) => {
-      if (context.reply !== null) enqueue.emit({ type: 'RESPONSE_INTERRUPTED', ...idsOf(context), reason })
+      if (context.reply === null) return
+      for (const call of context.reply.calls) enqueue.emit(calledFact(context, stoppedWithReply(call)))
+      enqueue.emit({ type: 'RESPONSE_INTERRUPTED', ...idsOf(context), reason })
     }),
     tellFailed: enqueueActions(({ context, enqueue }, given: { error?: Failure }) => {
       const end = context.reply?.end
       const error = given.error ?? (end?.ok === false ? end.error : undefined)
       if (error === undefined) return
+      for (const call of context.reply?.calls ?? []) enqueue.emit(calledFact(context, stoppedWithReply(call)))
       const recoverable = error.code !== 'config' && error.code !== 'auth'
       enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code: error.code, message: error.message, recoverable })
     }),
@@ -324,6 +339,12 @@ function overlooked({ voice, formerVoice }: ConversationContext) {
 
 function idsOf({ conversationId, reply }: ConversationContext) {
   return { conversationId, turnId: reply?.turnId ?? '', replyId: reply?.replyId ?? '' }
+}
+
+/** Call and result are told together: no call is ever remembered without what came of it. */
+function calledFact(context: ConversationContext, { call, result, outcome }: CallAnswer) {
+  const { id, name, arguments: given } = call
+  return { type: 'TOOL_CALLED' as const, ...idsOf(context), id, name, arguments: given, result, outcome }
 }
 
 function onlyFacts({ text, model, backend, cached, fallback, usage, finishReason }: ReplyEnd): ReplyEnd {

@@ -301,6 +301,17 @@ export const conversationMachine = conversation.createMachine({
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'tellDelayed', params: told },
         },
+        REPLY_CALLING: {
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'noteCalls', params: told },
+        },
+        REPLY_CALLED: {
+          guard: { type: 'isFromReply', params: told },
+          actions: [
+            { type: 'noteCalled', params: told },
+            { type: 'tellCalled', params: told },
+          ],
+        },
         REPLY_SEGMENT: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'keepSegment', params: told },
@@ -466,6 +477,17 @@ export const conversationMachine = conversation.createMachine({
         REPLY_DELAYED: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'tellDelayed', params: told },
+        },
+        REPLY_CALLING: {
+          guard: { type: 'isFromReply', params: told },
+          actions: { type: 'noteCalls', params: told },
+        },
+        REPLY_CALLED: {
+          guard: { type: 'isFromReply', params: told },
+          actions: [
+            { type: 'noteCalled', params: told },
+            { type: 'tellCalled', params: told },
+          ],
         },
         REPLY_SEGMENT: {
           guard: { type: 'isFromReply', params: told },

@@ -1,4 +1,4 @@
-import type { ReplyEnd, ReplyPurpose, Segment, Failure } from './vocabulary.ts'
+import type { ReplyEnd, ReplyPurpose, Segment, Failure, ToolCall } from './vocabulary.ts'
 
 /** A reply as the conversation sees it: what it has brought so far and how it ended. Plain data. */
 export interface Exchange {
@@ -15,6 +15,8 @@ export interface Exchange {
   /** How many segments were cut, and how many were played to their end. */
   cut: number
   played: number
+  /** Functions that run for it. */
+  calls: readonly ToolCall[]
   /** The voice activity that a hand-over or a resumption has already allowed for. */
   toleratedVoice: number
   /** Whether the store has the words that it answers; `no-store` where nobody is asked. */
@@ -33,6 +35,7 @@ export function newExchange(
     waiting: [],
     cut: 0,
     played: 0,
+    calls: [],
     toleratedVoice: 0,
     end: null,
   }

@@ -1,5 +1,15 @@
 import { candidatesAfter, home, routeOf, type AttemptFailure, type Candidate, type Route } from './reply-policy.ts'
-import type { Failure, ReplyCommand, ReplyEnd, ReplyInput, ReplyReport, Segment } from './vocabulary.ts'
+import type { CallAnswer, CallRound, WantedCall } from './tool-calls.ts'
+import type {
+  Failure,
+  ReplyCommand,
+  ReplyEnd,
+  ReplyInput,
+  ReplyReport,
+  Segment,
+  ToolCall,
+  Usage,
+} from './vocabulary.ts'
 
 /* What the reply chart remembers, is told and tells. */
 
@@ -15,7 +25,17 @@ export type ReplyEvent =
   | { type: 'FIRST_TOKEN_RECEIVED' }
   | { type: 'SEGMENT_CUT'; segment: Segment }
   | { type: 'TEXT_COMPLETED'; end: Omit<ReplyEnd, 'fallback'> }
+  /** The attempt ended with calls: it is over, the reply is not. */
+  | ({ type: 'TOOLS_WANTED' } & WantedRound)
+  | { type: 'CALL_ANSWERED'; answer: CallAnswer }
   | { type: 'ATTEMPT_FAILED'; failure: AttemptFailure }
+
+export interface WantedRound {
+  /** What the attempt said before it called. */
+  text: string
+  calls: WantedCall[]
+  replyTokens?: number
+}
 
 export interface ReplyContext extends ReplyInput {
   /** Counted from 1; a higher one replaces what lower ones said. */
@@ -34,6 +54,10 @@ export interface ReplyContext extends ReplyInput {
   failure: AttemptFailure | null
   /** What the segments reported so far say, and how many they are. */
   reported: { text: string; segments: number }
+  /** Functions called so far, with what came of them. No failure takes them back: nothing is called twice. */
+  rounds: CallRound[]
+  /** Rounds with a call that could not be made. */
+  refusals: number
 }
 
 export interface LocateInput {
@@ -49,6 +73,13 @@ export interface AttemptInput {
   shorter: boolean
   /** What is with the sink already; this attempt goes on from there. */
   after: { text: string; segments: number }
+  /** What was called before, and what came of it. */
+  rounds: readonly CallRound[]
+}
+
+export interface CallInput {
+  reply: ReplyInput
+  calls: ToolCall[]
 }
 
 /** Stands where a candidate is due and none is there. */
@@ -85,8 +116,20 @@ export function restartReport({ replyId, attempt }: ReplyContext): ReplyReport {
 }
 
 export function endReport(
-  { replyId, firstModel, current }: ReplyContext,
+  { replyId, firstModel, current, rounds }: ReplyContext,
   end: Omit<ReplyEnd, 'fallback'>,
 ): ReplyReport {
-  return { type: 'REPLY_ENDED', replyId, ...end, fallback: current !== null && current.model !== firstModel }
+  const fallback = current !== null && current.model !== firstModel
+  return { type: 'REPLY_ENDED', replyId, ...end, usage: usageOfAll(rounds, end.usage), fallback }
+}
+
+/** Tokens written in all rounds; those read are the last prompt's, which holds the others. */
+function usageOfAll(rounds: readonly CallRound[], last: Usage): Usage {
+  const written = [...rounds, last].flatMap(({ replyTokens }) => (replyTokens === undefined ? [] : [replyTokens]))
+  return written.length === 0 ? last : { ...last, replyTokens: written.reduce((sum, tokens) => sum + tokens, 0) }
+}
+
+/** The rounds with a change in the newest. */
+export function withNewest(rounds: readonly CallRound[], change: (round: CallRound) => CallRound): CallRound[] {
+  return rounds.map((round, at) => (at === rounds.length - 1 ? change(round) : round))
 }

@@ -61,6 +61,8 @@ const byFault: Readonly<Record<string, Route>> = {
   'bad-record': { next: 'model' },
   'error-record': { next: 'model' },
   'line-too-long': { next: 'model' },
+  // Where functions are offered this is a round of calls and no failure; a model that calls unasked is left.
+  'bad-call': { next: 'model' },
 }
 
 /** Tells what to do about a failure: by its fault where it has one, else by status and code. */
@@ -83,8 +85,8 @@ export function routeOf({ error, fault }: AttemptFailure): Route {
     case 'protocol':
     case 'model-missing':
     case 'empty-reply':
-    case 'tool':
       return { next: 'model' }
+    case 'tool':
     case 'content-filter':
     case 'sink':
     case 'sink-stalled':

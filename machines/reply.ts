@@ -1,115 +1,13 @@
-import { and, assign, enqueueActions, not, sendTo, setup, stateIn, type CallbackActorLogic } from 'xstate'
-import { notProvided } from './not-provided.ts'
-import {
-  asked,
-  endReport,
-  mistake,
-  nobody,
-  nothingLocated,
-  rest,
-  restartReport,
-  route,
-  segmentReport,
-  type AttemptInput,
-  type LocateInput,
-  type ReplyContext,
-  type ReplyEvent,
-} from './reply-context.ts'
-import {
-  askedPatienceMs,
-  home,
-  mayRetry,
-  timeoutOf,
-  type AttemptFailure,
-  type Candidate,
-  type Wait,
-} from './reply-policy.ts'
-import type { DelayReason, ReplyCommand, ReplyInput, ReplyReport, Segment } from './vocabulary.ts'
-
 /*
- * One reply's policy: words that are known already, else candidates, attempts, retry, fallback, time-outs.
+ * One reply's policy: words that are known already, else candidates, attempts, retry, fallback, functions, time-outs.
  * Deltas pass beside this chart; it sees boundaries only. It reports to its parent, and emits the same.
  */
+import { and, not, or, sendTo } from 'xstate'
+import { asked, endReport, nobody, nothingLocated, restartReport, segmentReport } from './reply-context.ts'
+import { reply } from './reply-setup.ts'
+import { callsToRun } from './tool-calls.ts'
 
-type Reporting<TInput> = CallbackActorLogic<ReplyCommand, TInput>
-const recall: Reporting<ReplyInput> = notProvided('recall')
-const locate: Reporting<LocateInput> = notProvided('locate')
-const attempt: Reporting<AttemptInput> = notProvided('attempt')
-
-export const replyMachine = setup({
-  types: { input: {} as ReplyInput, context: {} as ReplyContext, events: {} as ReplyEvent, emitted: {} as ReplyReport },
-  actors: { recall, locate, attempt },
-  // The values of SPEC; a service provides its own.
-  delays: {
-    recallMs: 100,
-    locateMs: 2_000,
-    queueMs: 4_000,
-    connectMs: 2_000,
-    firstTokenMs: ({ context }) => context.firstTokenMs,
-    totalMs: 60_000,
-    retryMs: ({ context }) => askedPatienceMs(context.failure) ?? 200,
-  },
-  guards: {
-    isHeard: stateIn({ standing: 'heard' }),
-    isLoading: ({ event }) => event.type === 'SLOT_GRANTED' && event.loading,
-    hasCandidate: ({ event }) => event.type === 'MODELS_LOCATED' && event.candidates.length > 0,
-    isLocated: ({ context }) => context.current !== null,
-    isFinal: ({ context }) => context.emptyReplies > 1 || (route(context).next === 'nowhere' && !route(context).amend),
-    isWorthAmending: ({ context }) => route(context).amend === true && context.amendments === 0,
-    hasNext: ({ context }) => rest(context).length > 0,
-    canLookElsewhere: ({ context }) =>
-      context.current === null && context.failure !== null && !context.leftAlone.includes(context.failure.origin),
-    // These two are policy that a service provides from its settings; here stand the defaults.
-    canRetry: ({ context }) => mayRetry(context, { attempts: 1, longestWaitMs: 4_000 }),
-    mayContinue: () => false,
-  },
-  actions: {
-    report: enqueueActions(({ enqueue, self }, report: ReplyReport) => {
-      if (self._parent) enqueue.sendTo(self._parent, report)
-      enqueue.emit(report)
-    }),
-    // What is tried ahead of the commit delays nobody.
-    reportDelay: enqueueActions(({ enqueue, self, context }, { reason }: { reason: DelayReason }) => {
-      if (context.purpose === 'speculation') return
-      const report: ReplyReport = { type: 'REPLY_DELAYED', replyId: context.replyId, reason }
-      if (self._parent) enqueue.sendTo(self._parent, report)
-      enqueue.emit(report)
-    }),
-    countSegment: assign(({ context: { reported } }, { segment }: { segment: Segment }) => ({
-      reported: { text: reported.text + segment.gap + segment.source, segments: reported.segments + 1 },
-    })),
-    voidAttempt: assign(({ context }) => ({ attempt: context.attempt + 1, reported: { text: '', segments: 0 } })),
-    keepWhatIsHeard: assign({ attempt: ({ context }) => context.attempt + 1 }),
-    becomeAnswer: assign({ purpose: 'answer' }),
-    takeCandidates: assign((_, { candidates }: { candidates: Candidate[] }) => ({
-      current: candidates[0] ?? null,
-      remaining: candidates.slice(1),
-      firstModel: candidates[0]?.model ?? null,
-    })),
-    expectFirstToken: assign((_, { firstTokenMs }: { firstTokenMs: number }) => ({ firstTokenMs })),
-    noteFailure: assign(({ context }, { failure }: { failure: AttemptFailure }) => ({
-      failure,
-      emptyReplies: context.emptyReplies + (failure.error.code === 'empty-reply' ? 1 : 0),
-    })),
-    noteTimeout: assign(({ context }, { wait }: { wait: Wait }) => ({
-      failure: { error: timeoutOf(wait, context.current?.model), fault: wait, origin: context.current?.origin ?? home },
-    })),
-    // A service counts it for the breaker, and shows the deltas that it held back. The chart needs neither.
-    blameModel: assign({}),
-    showDeltas: assign({}),
-    noteMistake: assign({ failure: { error: mistake, origin: home } }),
-    countRetry: assign({ retries: ({ context }) => context.retries + 1 }),
-    countAmendment: assign({ amendments: ({ context }) => context.amendments + 1 }),
-    moveOn: assign(({ context }) => {
-      const candidates = rest(context)
-      return { current: candidates[0] ?? null, remaining: candidates.slice(1), retries: 0, amendments: 0 }
-    }),
-    leaveOriginAlone: assign(({ context }) => ({
-      leftAlone: [...context.leftAlone, context.failure?.origin ?? home],
-      retries: 0,
-    })),
-  },
-}).createMachine({
+export const replyMachine = reply.createMachine({
   id: 'reply',
   type: 'parallel',
   context: ({ input }) => ({
@@ -125,12 +23,14 @@ export const replyMachine = setup({
     firstTokenMs: 4_000,
     failure: null,
     reported: { text: '', segments: 0 },
+    rounds: [],
+    refusals: 0,
   }),
   states: {
     standing: {
       description: 'Whether the caller can notice a change of mind.',
       initial: 'unheard',
-      on: { REPLY_ADOPTED: { actions: ['becomeAnswer', 'showDeltas'] } },
+      on: { REPLY_ADOPTED: { actions: [{ type: 'becomeAnswer', params: ({ event }) => event }, 'showDeltas'] } },
       states: {
         unheard: {
           description: 'Nothing is with the sink: a failed attempt is discarded and nobody knows.',
@@ -202,6 +102,7 @@ export const replyMachine = setup({
               candidate: context.current ?? nobody,
               shorter: context.failure?.error.code === 'context-overflow',
               after: context.reported,
+              rounds: context.rounds,
             }),
             onError: { target: 'failed', actions: 'noteMistake' },
           },
@@ -217,6 +118,14 @@ export const replyMachine = setup({
               target: 'ended',
               actions: { type: 'report', params: ({ context, event }) => endReport(context, event.end) },
             },
+            TOOLS_WANTED: [
+              {
+                guard: { type: 'mayCall', params: ({ event }) => event },
+                target: 'calling',
+                actions: { type: 'takeRound', params: ({ event }) => event },
+              },
+              { target: 'failed', actions: 'noteCallsRefused' },
+            ],
             // The slot of a speculation may be taken from it; that of the turn's reply may not.
             REPLY_ADOPTED: { actions: sendTo('attempt', { type: 'REPLY_ADOPTED' }) },
           },
@@ -289,10 +198,63 @@ export const replyMachine = setup({
             },
           },
         },
+        calling: {
+          description: 'The model asked for functions; their results go back to it. No slot is held meanwhile.',
+          initial: 'held',
+          states: {
+            held: {
+              description: 'Nothing is run for a reply ahead of the commit before it is adopted.',
+              always: [
+                { guard: 'isAnswered', target: '#reply.work.attempting', actions: 'beginNextRequest' },
+                { guard: 'isAwaited', target: 'running' },
+              ],
+            },
+            running: {
+              description: 'All functions of the round run side by side. Leaving this state aborts what still runs.',
+              entry: [
+                { type: 'reportDelay', params: { reason: 'tool' } },
+                {
+                  type: 'report',
+                  params: ({ context }) => ({
+                    type: 'REPLY_CALLING',
+                    replyId: context.replyId,
+                    calls: context.rounds.slice(-1).flatMap(callsToRun),
+                  }),
+                },
+              ],
+              invoke: {
+                id: 'call',
+                src: 'call',
+                input: ({ context }) => ({
+                  reply: asked(context),
+                  calls: context.rounds.slice(-1).flatMap(callsToRun),
+                }),
+                onError: { target: '#reply.work.failed', actions: 'noteMistake' },
+              },
+              always: { guard: 'isAnswered', target: '#reply.work.attempting', actions: 'beginNextRequest' },
+              on: {
+                CALL_ANSWERED: {
+                  actions: [
+                    { type: 'noteAnswer', params: ({ event }) => event },
+                    {
+                      type: 'report',
+                      params: ({ context, event }) => ({
+                        type: 'REPLY_CALLED',
+                        replyId: context.replyId,
+                        ...event.answer,
+                      }),
+                    },
+                  ],
+                },
+              },
+              after: { toolMs: { actions: 'stopCalls' } },
+            },
+          },
+        },
         deciding: {
           description: 'Something failed: again, the next model, or the end.',
           always: [
-            { guard: and(['isHeard', not('mayContinue')]), target: 'failed' },
+            { guard: and(['isHeard', or([not('mayContinue'), 'hasCalled'])]), target: 'failed' },
             { guard: 'isFinal', target: 'failed' },
             { guard: and(['isHeard', 'hasNext']), target: 'attempting', actions: ['keepWhatIsHeard', 'moveOn'] },
             { guard: 'isHeard', target: 'failed' },

@@ -10,15 +10,29 @@ export interface Clock {
   schedule(run: () => void, ms: Milliseconds): () => void
 }
 
-/** One side's whole contribution, as it was said or heard. History is a list of these. */
+/** A function that a model wants run. */
+export interface ToolCall {
+  id: string
+  name: string
+  /** What was read from the model's JSON; text where it was none. */
+  arguments: unknown
+}
+
+/** What became of a function: it gave a result, it threw, or it was stopped before it was done. */
+export type ToolOutcome = 'done' | 'failed' | 'aborted'
+
+/** One side's whole contribution, as it was said or heard; or a function that was called for it. History is a list of these. */
 export interface Turn {
-  role: 'user' | 'assistant'
-  /** The caller's words, or the source text of what the caller was acknowledged to have heard. */
+  role: 'user' | 'assistant' | 'tool'
+  /** The caller's words, the source text of what the caller was acknowledged to have heard, or a function's result. */
   text: string
   /** Present and true when the assistant was cut. */
   interrupted?: true
   speaker?: string
   turnId?: string
+  /** Of role `tool`: what was called. Call and result are one entry, so that neither is ever without the other. */
+  call?: ToolCall
+  outcome?: ToolOutcome
 }
 
 /** The piece of a reply handed to the sink at once. */
@@ -51,6 +65,8 @@ export interface Delta {
   attempt: number
   kind: 'text' | 'thinking'
   text: string
+  /** Said by lower attempts already: a reader who keeps what they said needs it no more. */
+  repeated?: true
 }
 
 /** Tokens that the backend says it read and wrote. */
@@ -160,7 +176,7 @@ export type ReplyCommand =
   /** The first segment is with the sink: from now on a failure can be heard. */
   | { type: 'REPLY_COMMITTED' }
   /** A speculation has become the turn's reply. */
-  | { type: 'REPLY_ADOPTED' }
+  | { type: 'REPLY_ADOPTED'; turnId?: string }
 
 export type DelayReason = 'loading' | 'queued' | 'fallback' | 'tool'
 
@@ -170,6 +186,9 @@ export type ReplyReport =
   /** The attempt was given up unheard: its segments are void. */
   | { type: 'REPLY_RESTARTED'; replyId: string; attempt: number }
   | { type: 'REPLY_SEGMENT'; replyId: string; attempt: number; segment: Segment }
+  /** These functions are run now; each is answered, or ends with the reply. */
+  | { type: 'REPLY_CALLING'; replyId: string; calls: ToolCall[] }
+  | { type: 'REPLY_CALLED'; replyId: string; call: ToolCall; result: string; outcome: ToolOutcome }
   /** The text is complete; no segment follows. */
   | ({ type: 'REPLY_ENDED'; replyId: string } & ReplyEnd)
   | { type: 'REPLY_FAILED'; replyId: string; error: Failure }
@@ -231,6 +250,13 @@ export type ResponseStarted = InTurn & {
   durable?: boolean
 }
 export type ResponseSegment = InTurn & { type: 'RESPONSE_SEGMENT' } & Segment
+/** A function was called for the reply, and this is what came of it. */
+export type ToolCalled = InTurn & {
+  type: 'TOOL_CALLED'
+  replyId: string
+  result: string
+  outcome: ToolOutcome
+} & ToolCall
 export type ResponseGenerated = InTurn & {
   type: 'RESPONSE_GENERATED'
   replyId: string
@@ -268,6 +294,7 @@ export type ServiceEvent =
   | ResponseDelayed
   | ResponseStarted
   | ResponseSegment
+  | ToolCalled
   | ResponseGenerated
   | ResponseFinished
   | ResponseInterrupted

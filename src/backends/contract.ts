@@ -1,13 +1,9 @@
-import type { ErrorCode, Usage } from '../../machines/vocabulary.ts'
+import type { ErrorCode, ToolCall, Usage } from '../../machines/vocabulary.ts'
+
+export type { ToolCall } from '../../machines/vocabulary.ts'
 
 /** Which dialect a server speaks; `scripted` is what tests bring. */
 export type BackendName = 'ollama-chat' | 'ollama-generate' | 'openai' | 'embedded' | 'scripted'
-
-export interface ToolCall {
-  id: string
-  name: string
-  arguments: unknown
-}
 
 /** One message as servers know it. Speech is always `user`. */
 export interface ChatMessage {
@@ -51,6 +47,8 @@ export type BackendRecord =
   | { type: 'connected' }
   | { type: 'headers'; status: number }
   | { type: 'delta'; kind: 'text' | 'thinking'; text: string }
+  /** A call is being written: a sign of life, where nothing else comes for a while. */
+  | { type: 'calling' }
   | { type: 'tool-calls'; calls: ToolCall[] }
 
 /** What the end record said. */
@@ -115,7 +113,8 @@ export interface LlmErrorFacts {
   /**
    * Finer than the code, for policy: e.g. `refused`, `reset-before-headers`, `closed-before-headers`, `connect-timeout`,
    * `name-not-found`, `tls`, `not-http`, `headers-too-large`, `redirect`, `path-missing`, `capability`, `unauthorized`,
-   * `busy`, `rate-limited`, `no-end`, `cut`, `bad-record`, `error-record`, `content-type`, `line-too-long`.
+   * `busy`, `rate-limited`, `no-end`, `cut`, `bad-record`, `error-record`, `content-type`, `line-too-long`,
+   * `bad-call` (the model wrote a call that the server could not read).
    */
   fault?: string
 }
