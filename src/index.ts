@@ -30,6 +30,7 @@ export type {
   StoredSummary,
   StoreWrite,
 } from './persistence/store.ts'
+export { defineTool, type Tool, type ToolContext } from './generation/tools.ts'
 export type { AmbientContext, AmbientPolicy } from './listening/ambient-policy.ts'
 export { toSentences } from './speaking/to-sentences.ts'
 export { sinkFrom, type Playback, type SpeechSink } from './speaking/sink.ts'
@@ -56,6 +57,7 @@ export type {
   ServiceEvent,
   SpeechEvent,
   Timings,
+  ToolOutcome,
   Turn,
   Usage,
 } from '../machines/vocabulary.ts'

@@ -1,10 +1,12 @@
 import { LlmError } from './contract.ts'
 import type { Exchange } from './exchange.ts'
+import { badCall, isBadCall } from './bad-call.ts'
 import { quotable, type Privacy } from './redaction.ts'
 
 /** The server says in a 200 that it failed. */
 export function errorRecord(said: string, { transport, backend }: Exchange, privacy: Privacy): LlmError {
   const { origin } = transport.address
+  if (isBadCall(said)) return badCall(origin, { backend, status: 200 })
   const words = quotable(said, privacy)
   // LM Studio answers unknown routes so
   if (/unexpected endpoint/i.test(said)) {

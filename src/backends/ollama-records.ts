@@ -1,11 +1,16 @@
 import { z } from 'zod'
 import type { BackendEnd, BackendRecord, ToolCall } from './contract.ts'
+import { readArguments } from './whole-reply.ts'
 
 const text = z.string().nullish()
 const count = z.number().nonnegative().nullish()
 const call = z.object({
   id: z.string().nullish(),
-  function: z.object({ name: z.string(), arguments: z.record(z.string(), z.unknown()).nullish() }),
+  // An object; some servers that speak the dialect write text, as OpenAI does.
+  function: z.object({
+    name: z.string(),
+    arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  }),
 })
 
 /** One line of `/api/chat` or `/api/generate`; zero values are left out by the server. */
@@ -40,7 +45,8 @@ export function followRecords(model: string, report: (record: BackendRecord) => 
     delta('thinking', message?.thinking ?? record.thinking)
     delta('text', message?.content ?? record.response)
     for (const { id, function: named } of message?.tool_calls ?? []) {
-      calls.push({ id: id || `call-${calls.length}`, name: named.name, arguments: named.arguments ?? {} })
+      calls.push({ id: id || `call-${calls.length}`, name: named.name, arguments: readArguments(named.arguments) })
+      report({ type: 'calling' })
     }
     if (record.done !== true) return undefined
     if (calls.length > 0) report({ type: 'tool-calls', calls })

@@ -65,6 +65,7 @@ export function followChunks(model: string, report: (record: BackendRecord) => v
     call.id ||= id ?? ''
     call.name ||= named?.name ?? ''
     call.written += named?.arguments ?? ''
+    report({ type: 'calling' })
   }
   return {
     take(chunk: OpenAiChunk): void {

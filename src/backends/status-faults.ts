@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { badCall, isBadCall } from './bad-call.ts'
 import { LlmError, type LlmErrorFacts } from './contract.ts'
 import { oneLine, quotable, withoutSecrets, type Privacy } from './redaction.ts'
 import type { ErrorCode } from '../../machines/vocabulary.ts'
@@ -81,6 +82,7 @@ export function failureOfStatus(refusal: Refusal): LlmError {
     const wait = retryAfterMs(header('retry-after'), header('date'))
     return make('overloaded', 'busy', `${where}: it is busy, try again later.`, { origin, ...wait })
   }
+  if (isBadCall(said.text)) return badCall(origin, { backend, status })
   if ([400, 413, 422, 500].includes(status) && tooLong.test(asksFor)) {
     return make(
       'context-overflow',

@@ -1,6 +1,6 @@
 import type { AttemptInput, ReplyEvent } from '../../machines/reply-context.ts'
 import type { Clock, ReplyEnd } from '../../machines/vocabulary.ts'
-import { LlmError, type BackendEnd, type BackendRecord } from '../backends/contract.ts'
+import { LlmError, type BackendEnd, type BackendRecord, type ToolCall } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import { createReplyText } from './reply-text.ts'
 import { createTextFilter, type Filtered } from './text-filter.ts'
@@ -11,6 +11,12 @@ export interface AttemptStream {
   on(record: BackendRecord): void
   /** The text that came, or the error that the end is. */
   end(end: BackendEnd): { text: string; finishReason: ReplyEnd['finishReason'] } | LlmError
+  /** Functions that the model wants called. */
+  readonly calls: readonly ToolCall[]
+  /** Not a word to speak so far. */
+  readonly isSilent: boolean
+  /** What was said before the calls: all of it becomes segments. */
+  endRound(): string
   close(): void
 }
 
@@ -37,12 +43,15 @@ export function createAttemptStream(options: {
     segmenter: options.segmenter,
     limitChars: settings.limits.replyChars,
     after: input.after,
+    mayRepeat: input.rounds.length === 0,
   })
   let connected = false
   let begun = false
   let segmented = false
   let closed = false
   let lastAtMs = 0
+  let calls: ToolCall[] = []
+  let isGap = input.after.text !== ''
   let cancelIdle: (() => void) | undefined
 
   function mark(type: 'connected' | 'first-token' | 'first-segment'): void {
@@ -77,17 +86,30 @@ export function createAttemptStream(options: {
 
   function say(accepted: string): void {
     if (accepted === '') return
-    conversation.onDelta({ replyId, attempt, kind: 'text', text: accepted })
+    // What comes after words that were said already stands apart from them.
+    const text = isGap && !/^\s/u.test(accepted) ? ` ${accepted}` : accepted
+    isGap = false
+    conversation.onDelta({ replyId, attempt, kind: 'text', text })
     send(reply.push(accepted))
   }
 
   function begin(): void {
     begun = true
-    mark('first-token')
+    // The first word that the caller gets decides, not the first after a function or of another model.
+    if (input.after.text === '') mark('first-token')
     sendBack({ type: 'FIRST_TOKEN_RECEIVED' })
     watchIdle(idleMs)
     // A higher attempt replaces what lower ones said: what stays of them is said again, to readers only.
-    if (input.after.text !== '') conversation.onDelta({ replyId, attempt, kind: 'text', text: input.after.text })
+    if (input.after.text === '') return
+    conversation.onDelta({ replyId, attempt, kind: 'text', text: input.after.text, repeated: true })
+  }
+
+  /** Takes what was held back; counts what was left out. */
+  function flush(): void {
+    take(filter.end())
+    say(reply.acceptRest())
+    if (filter.stripped === 0) return
+    conversation.onMark({ type: 'template-tokens', replyId, attempt, atMs: clock.now(), count: filter.stripped })
   }
 
   return {
@@ -99,25 +121,35 @@ export function createAttemptStream(options: {
         sendBack({ type: 'BACKEND_CONNECTED' })
       }
       // An empty delta keeps a connection alive and is no word.
-      if (record.type !== 'delta' || record.text === '' || closed) return
+      if (closed || record.type === 'connected' || record.type === 'headers') return
+      if (record.type === 'delta' && record.text === '') return
       lastAtMs = clock.now()
       if (!begun) begin()
+      if (record.type === 'tool-calls') calls = [...calls, ...record.calls]
+      if (record.type !== 'delta') return
       if (record.kind === 'thinking') conversation.onDelta({ replyId, attempt, kind: 'thinking', text: record.text })
       else take(filter.push(record.text))
       if (reply.full && !closed) options.full()
     },
     end({ finishReason }) {
       const limited = reply.full
-      take(filter.end())
-      say(reply.acceptRest())
-      if (filter.stripped > 0) {
-        conversation.onMark({ type: 'template-tokens', replyId, attempt, atMs: clock.now(), count: filter.stripped })
-      }
+      flush()
       if (finishReason === 'content-filter') return contentFiltered()
       if (reply.empty) return emptyReply(input.candidate.model)
       const reason = limited ? 'limit' : finishReason === 'length' ? 'length' : 'stop'
       send(reply.end({ cut: reason !== 'stop' }))
       return { text: reply.text, finishReason: reason }
+    },
+    get calls() {
+      return calls
+    },
+    get isSilent() {
+      return reply.own === ''
+    },
+    endRound() {
+      flush()
+      send(reply.end({ cut: false }))
+      return reply.own
     },
     close() {
       closed = true

@@ -11,6 +11,7 @@ import type { Prompt, Prompts } from './prompts.ts'
 import type { Remembered } from './recall.ts'
 import type { Slots, SlotTicket } from './slots.ts'
 import { toFailure } from './to-failure.ts'
+import type { Toolbox } from './tools.ts'
 import type { Connect, ReplyConversation, Segmenter, Target } from './types.ts'
 
 /** What all attempts of a service share. */
@@ -24,6 +25,7 @@ export interface AttemptWorld {
   models: ModelDirectory
   breakers: Breakers
   prompts: Prompts
+  toolbox: Toolbox
   slotsOf(origin: string): Slots
   createSegmenter(unspokenMs: () => number): Segmenter
   /** Puts a complete reply into the cache. */
@@ -101,12 +103,47 @@ function createAttempt(
   /** The end record came, or our own limit was reached. */
   function complete(end: BackendEnd): void {
     if (over || !backend || !prompt) return
+    if (wantsCalls(end)) return completeRound(end)
     const said = stream.end(end)
     if (over) return
     if (said instanceof LlmError) return fail(said)
-    breakerPass?.succeeded()
-    world.models.markLoaded(backend, candidate.model)
+    noteEnd(backend, end)
     const ahead = prompt.complete(end, said.text)
+    const facts = { ...said, model: candidate.model, backend: backend.name, cached: false, usage: end.usage }
+    // What a fallback said stands in for nobody: the first model may be back. Words after a function are no first
+    // attempt either: what it did would not be done again.
+    if (said.finishReason === 'stop' && attempt === 1) world.keep(conversation, reply, facts)
+    finish({ type: 'TEXT_COMPLETED', end: facts })
+    if (ahead) world.readAhead(conversation, backend, ahead)
+  }
+
+  /** What a model calls where there are no functions is no call, and no reply either. */
+  const hasTools = world.toolbox.definitions.length > 0
+
+  function wantsCalls({ finishReason }: BackendEnd): boolean {
+    if (!hasTools || finishReason === 'content-filter') return false
+    return stream.calls.length > 0 || (finishReason === 'tool-calls' && stream.isSilent)
+  }
+
+  /** The model wants functions called. Without an end record it wrote a call that the server could not read. */
+  function completeRound(end?: BackendEnd): void {
+    const text = stream.endRound()
+    if (over || !backend || !prompt) return
+    if (end) {
+      noteEnd(backend, end)
+      prompt.learn(end)
+    } else breakerPass?.succeeded()
+    const calls = world.toolbox.check(end === undefined ? [] : stream.calls, input.rounds)
+    const refused = calls.length === 0 ? 1 : calls.filter(({ problem }) => problem !== undefined).length
+    const told = { replyId: reply.replyId, attempt, atMs: clock.now() }
+    if (refused > 0) conversation.onMark({ type: 'calls-refused', ...told, count: refused })
+    const replyTokens = end?.usage.replyTokens
+    finish({ type: 'TOOLS_WANTED', text, calls, ...(replyTokens === undefined ? {} : { replyTokens }) })
+  }
+
+  function noteEnd(answering: Backend, end: BackendEnd): void {
+    breakerPass?.succeeded()
+    world.models.markLoaded(answering, candidate.model)
     const { model, usage, loadMs, promptMs, replyMs } = end
     conversation.onMark({
       type: 'ended',
@@ -114,17 +151,12 @@ function createAttempt(
       attempt,
       atMs: clock.now(),
       model,
-      backend: backend.name,
+      backend: answering.name,
       usage,
       ...(loadMs === undefined ? {} : { loadMs }),
       ...(promptMs === undefined ? {} : { promptMs }),
       ...(replyMs === undefined ? {} : { replyMs }),
     })
-    const facts = { ...said, model: candidate.model, backend: backend.name, cached: false, usage }
-    // What a fallback said stands in for nobody: the first model may be back.
-    if (said.finishReason === 'stop' && attempt === 1) world.keep(conversation, reply, facts)
-    finish({ type: 'TEXT_COMPLETED', end: facts })
-    if (ahead) world.readAhead(conversation, backend, ahead)
   }
 
   function slot(slots: Slots): Promise<void> {
@@ -191,6 +223,7 @@ function createAttempt(
     run() {
       serve().catch((error: unknown) => {
         if (over) return
+        if (error instanceof LlmError && error.fault === 'bad-call' && hasTools) return completeRound()
         if (error instanceof LlmError && error.code === 'model-missing' && backend) {
           world.models.markAbsent(backend, candidate.model)
         }

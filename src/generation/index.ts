@@ -6,6 +6,7 @@ import type { Clock } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import { attemptLogic, type AttemptWorld } from './attempt.ts'
 import { createBreakers } from './breakers.ts'
+import { callLogic } from './call.ts'
 import { planOf } from './candidates.ts'
 import { holdDeltas } from './hold-deltas.ts'
 import { locateLogic } from './locate.ts'
@@ -15,11 +16,13 @@ import { readAheadWith } from './read-ahead.ts'
 import { recallLogic } from './recall.ts'
 import { createReplyCache, type CacheStore } from './reply-cache.ts'
 import { createSlots, type Slots } from './slots.ts'
+import { createToolbox, type Toolbox } from './tools.ts'
 import type { Connect, GenerationNote, ReplyConversation, Segmenter, Target } from './types.ts'
 
 export type { CountTokens } from './prompts.ts'
 export type { Remembered } from './recall.ts'
 export type { CacheStore } from './reply-cache.ts'
+export { createToolbox, defineTool, type Tool, type Toolbox, type ToolContext } from './tools.ts'
 export type { Connect, CutSegment, GenerationNote, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
 
 export interface GenerationOptions {
@@ -34,6 +37,8 @@ export interface GenerationOptions {
   countTokens?: CountTokens
   /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
   facts?: () => string
+  /** Functions that the model may call. */
+  toolbox?: Toolbox
   cacheStore?: CacheStore
   /** Watches the breakers, which belong to no conversation. */
   inspect?: (event: InspectionEvent) => void
@@ -49,7 +54,7 @@ export interface Generation {
 }
 
 export function createGeneration(options: GenerationOptions): Generation {
-  const { settings, clock, random } = options
+  const { settings, clock, random, toolbox = createToolbox() } = options
   const { timeouts, retry, concurrency, fallback } = settings
   const slots = new Map<string, Slots>()
   const plan = planOf(settings)
@@ -64,6 +69,7 @@ export function createGeneration(options: GenerationOptions): Generation {
     settings,
     clock,
     report,
+    tools: toolbox.definitions,
     ...(options.cacheStore === undefined ? {} : { store: options.cacheStore }),
     ...(options.facts === undefined ? {} : { facts: options.facts }),
   })
@@ -84,9 +90,11 @@ export function createGeneration(options: GenerationOptions): Generation {
     prompts: createPrompts({
       settings,
       models,
+      tools: toolbox.definitions,
       ...(options.countTokens === undefined ? {} : { countTokens: options.countTokens }),
       ...(options.facts === undefined ? {} : { facts: options.facts }),
     }),
+    toolbox,
     slotsOf,
     createSegmenter: options.createSegmenter,
     keep: cache.set,
@@ -101,12 +109,14 @@ export function createGeneration(options: GenerationOptions): Generation {
           recall: recallLogic(world, conversation, (input) => cache.get(conversation, input)),
           locate: locateLogic(world),
           attempt: attemptLogic(world, conversation),
+          call: callLogic(toolbox, conversation),
         },
         delays: {
           locateMs: timeouts.connectMs,
           queueMs: timeouts.queueMs,
           connectMs: timeouts.connectMs,
           totalMs: timeouts.totalMs,
+          toolMs: timeouts.toolMs,
           retryMs: ({ context }) =>
             askedPatienceMs(context.failure) ??
             retry.minDelayMs + random() * Math.max(0, retry.maxDelayMs - retry.minDelayMs),

@@ -1,12 +1,14 @@
 import { LRUCache } from 'lru-cache'
 import type { AttemptInput } from '../../machines/reply-context.ts'
+import { mostRounds } from '../../machines/tool-calls.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
-import type { Backend, BackendEnd, ChatMessage, ChatRequest } from '../backends/contract.ts'
+import type { Backend, BackendEnd, ChatMessage, ChatRequest, ToolDefinition } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import { evict, fitHistory, makeRoom, overflow, type Kept, type WindowLimits } from './context-window.ts'
 import { sameModel, type ModelDirectory } from './models.ts'
 import { createPromptSpeed } from './prompt-speed.ts'
-import { createCalibration, estimateMessage, type Calibration } from './token-estimate.ts'
+import { roundMessages } from './round-messages.ts'
+import { createCalibration, estimateMessage, estimateTokens, type Calibration } from './token-estimate.ts'
 import type { ReplyConversation } from './types.ts'
 
 /** A request that fits its model's window. */
@@ -15,8 +17,10 @@ export interface Prompt {
   info: { estimatedTokens: number; contextTokens: number; evictedMessages: number }
   /** How long its first token may take. */
   firstTokenMs: Milliseconds
+  /** Takes what the end record tells of tokens and speed. */
+  learn(end: BackendEnd): void
   /**
-   * Takes what the end record tells of tokens and speed, and makes room for the next turn. Returns the prompt to read
+   * The same, and makes room for the next turn: the reply is over. Returns the prompt to read
    * ahead when turns were evicted: the server's cache does not hold its beginning.
    */
   complete(end: BackendEnd, text: string): ChatRequest | undefined
@@ -53,8 +57,10 @@ export function createPrompts(options: {
   models: ModelDirectory
   countTokens?: CountTokens
   facts?: () => string
+  tools?: readonly ToolDefinition[]
 }): Prompts {
-  const { settings, models, facts } = options
+  const { settings, models, facts, tools = [] } = options
+  const toolTokens = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
   const { context, generation } = settings
   const known = new Map<string, Model>()
   const speed = createPromptSpeed()
@@ -78,8 +84,9 @@ export function createPrompts(options: {
   async function countExactly(key: string, backend: Backend, name: string, messages: ChatMessage[]): Promise<boolean> {
     const count = options.countTokens ?? backend.countTokens?.bind(backend)
     if (!count) return false
-    for (const { content } of messages) {
-      if (!counts.has(key + content)) counts.set(key + content, (await count(name, content)) + 4)
+    for (const message of messages) {
+      const text = written(message)
+      if (!counts.has(key + text)) counts.set(key + text, (await count(name, text)) + 4)
     }
     return true
   }
@@ -101,9 +108,11 @@ export function createPrompts(options: {
       const { contextTokens, calibration } = await modelOf(key, backend, name, signal)
       const system: ChatMessage = { role: 'system', content: settings.systemPrompt }
       const history = messagesOf(conversation, input)
-      const exact = await countExactly(key, backend, name, [system, ...history]).catch(() => false)
+      // A continuation belongs to the newest turn: neither is ever evicted.
+      const tail = tailOf(input)
+      const exact = await countExactly(key, backend, name, [system, ...history, ...tail]).catch(() => false)
       const count = (message: ChatMessage) =>
-        (exact ? counts.get(key + message.content) : undefined) ?? calibration.tokens(estimateMessage(message))
+        (exact ? counts.get(key + written(message)) : undefined) ?? calibration.tokens(estimateMessage(message))
       const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
       const limits: WindowLimits = {
         budget: Math.floor((contextTokens - maxTokens) * (1 - (exact ? 0.03 : calibration.margin))),
@@ -113,15 +122,15 @@ export function createPrompts(options: {
       const ofModel = starts.get(conversation) ?? new Map<string, number>()
       starts.set(conversation, ofModel)
       const before = ofModel.get(key) ?? 0
-      // A continuation belongs to the newest turn: neither is ever evicted.
-      const tail: ChatMessage[] =
-        input.after.text === '' ? [] : [{ role: 'assistant', content: input.after.text }, goOn]
-      const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), 0)
+      // One that has had its results has to answer in words.
+      const offered = tools.length > 0 && input.rounds.length < mostRounds ? [...tools] : undefined
+      const offer = offered === undefined ? 0 : toolTokens
+      const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), calibration.tokens(offer))
       let kept = fitHistory(history, fixed, before, count, limits)
       if (input.shorter) kept = halve(history, kept, count)
       ofModel.set(key, kept.from)
       const messages = [system, ...history.slice(kept.from), ...tail]
-      const estimate = messages.reduce((tokens, message) => tokens + estimateMessage(message), 0)
+      const estimate = messages.reduce((tokens, message) => tokens + estimateMessage(message), offer)
       const { temperature, topP, seed, think, keepAlive } = generation
       const request: ChatRequest = {
         model: name,
@@ -133,25 +142,45 @@ export function createPrompts(options: {
         ...(topP === undefined ? {} : { topP }),
         ...(seed === undefined ? {} : { seed }),
         ...(keepAlive === undefined ? {} : { keepAlive }),
+        ...(offered === undefined ? {} : { tools: offered }),
+      }
+      function learn(end: BackendEnd): void {
+        calibration.learn(estimate, end.usage.promptTokens)
+        speed.learn(key, end.promptMs, end.usage)
       }
       return {
         request,
         info: { estimatedTokens: kept.tokens, contextTokens, evictedMessages: kept.from - Math.min(before, kept.from) },
         firstTokenMs: Math.max(settings.timeouts.firstTokenMs, 3 * speed.expectMs(key, kept.tokens)),
+        learn,
         complete(end, text) {
-          calibration.learn(estimate, end.usage.promptTokens)
-          speed.learn(key, end.promptMs, end.usage)
+          learn(end)
           const reply: ChatMessage = { role: 'assistant', content: text }
           const tokens = kept.tokens + count(reply)
           const next = makeRoom(history, { from: kept.from, tokens }, count, limits)
           if (next.from === kept.from) return undefined
           ofModel.set(key, next.from)
-          return { ...request, messages: [system, ...history.slice(next.from), reply] }
+          // As history will have it: the words of all rounds after the calls of all rounds.
+          const called = roundMessages(input.rounds.map((round) => ({ ...round, text: '' })))
+          return {
+            ...request,
+            messages: [system, ...history.slice(next.from), ...called, reply],
+            ...(tools.length === 0 ? {} : { tools: [...tools] }),
+          }
         },
       }
     },
   }
 }
+
+/** What follows the history: what was called for this reply, or what it had said when it was cut. */
+function tailOf({ rounds, after }: AttemptInput): ChatMessage[] {
+  if (rounds.length > 0) return roundMessages(rounds)
+  return after.text === '' ? [] : [{ role: 'assistant', content: after.text }, goOn]
+}
+
+const written = ({ content, toolCalls }: ChatMessage) =>
+  toolCalls === undefined ? content : content + JSON.stringify(toolCalls)
 
 /** The server found the prompt too long, whatever we counted: half of it goes. */
 function halve(history: ChatMessage[], kept: Kept, count: (message: ChatMessage) => number): Kept {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
+import type { ToolDefinition } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Remembered } from './recall.ts'
 import type { GenerationNote, ReplyConversation } from './types.ts'
@@ -23,6 +24,7 @@ export function createReplyCache(options: {
   clock: Clock
   store?: CacheStore
   facts?: () => string
+  tools?: readonly ToolDefinition[]
   report: (note: GenerationNote) => void
 }): ReplyCache {
   const { settings, clock, report } = options
@@ -34,7 +36,7 @@ export function createReplyCache(options: {
   /** Everything that could change the answer. */
   function keyOf(conversation: ReplyConversation, input: ReplyInput): string {
     const messages = cache.scope === 'utterance' ? [input.text] : conversation.messages(input)
-    const asked = [settings.systemPrompt, messages, options.facts?.(), generation, settings.context]
+    const asked = [settings.systemPrompt, messages, options.facts?.(), generation, settings.context, options.tools]
     const where = [settings.baseUrl, settings.apiType, settings.defaultModel, settings.fallback.models]
     // Hashed, because the words of callers and the keys of fallbacks are nothing to hand to a store.
     return createHash('sha256')

@@ -12,6 +12,8 @@ export interface ReplyText {
   /** The segments that were still open. With `cut` an unfinished last sentence is left out. */
   end(options: { cut: boolean }): CutSegment[]
   readonly text: string
+  /** What this attempt alone said. */
+  readonly own: string
   /** The limit is reached: nothing more is taken. */
   readonly full: boolean
   /** Nothing in it can be spoken: no letter, no number. */
@@ -23,10 +25,12 @@ export function createReplyText(options: {
   segmenter: Segmenter
   limitChars: number
   after: { text: string; segments: number }
+  /** The model was asked to go on where the text was cut, and may begin with what was said. */
+  mayRepeat: boolean
 }): ReplyText {
   const { segmenter, after } = options
   const room = Math.max(0, options.limitChars - after.text.length)
-  const fresh = createNoRepeat(after.text)
+  const fresh = createNoRepeat(options.mayRepeat ? after.text : '')
   let own = ''
   let kept: string | undefined
   let said = ''
@@ -68,6 +72,9 @@ export function createReplyText(options: {
     },
     get text() {
       return (after.text + (kept ?? gapped(after.text, own))).trim()
+    },
+    get own() {
+      return own.trim()
     },
     get full() {
       return own.length >= room

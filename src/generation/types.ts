@@ -23,6 +23,8 @@ export type ReplyMark = { replyId: string; attempt: number; atMs: Milliseconds }
   | { type: 'first-segment' }
   | { type: 'prompt'; estimatedTokens: number; contextTokens: number; evictedMessages: number }
   | { type: 'template-tokens'; count: number }
+  /** Calls that could not be made, of which the model was told. */
+  | { type: 'calls-refused'; count: number }
   | {
       type: 'ended'
       model: string

@@ -28,6 +28,10 @@ export function foldHistory(history: readonly Turn[], event: ServiceEvent | Hist
       const { text, turnId, speaker } = event
       return [...history, { role: 'user', text, turnId, ...(speaker === undefined ? {} : { speaker }) }]
     }
+    case 'TOOL_CALLED': {
+      const { id, name, arguments: given, result, outcome, turnId } = event
+      return [...history, { role: 'tool', text: result, turnId, call: { id, name, arguments: given }, outcome }]
+    }
     case 'RESPONSE_FINISHED':
       return event.heard === '' ? history : [...history, { role: 'assistant', text: event.heard, turnId: event.turnId }]
     case 'RESPONSE_INTERRUPTED':

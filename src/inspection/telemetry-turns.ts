@@ -1,6 +1,6 @@
 import type * as OpenTelemetry from '@opentelemetry/api'
 import type { Attributes, Context, HrTime, Span, Tracer } from '@opentelemetry/api'
-import type { Milliseconds, ResponseGenerated, ServiceEvent, Timings } from '../../machines/vocabulary.ts'
+import type { Milliseconds, ResponseGenerated, ServiceEvent, Timings, ToolCalled } from '../../machines/vocabulary.ts'
 import { messages, replyAttributes, timingAttributes } from './telemetry-attributes.ts'
 import type { Measures } from './telemetry-measures.ts'
 
@@ -10,6 +10,8 @@ interface OpenTurn {
   span: Span
   within: Context
   askedAtMs?: Milliseconds
+  /** When the functions that run, or ran last, were called. */
+  calledAtMs?: Milliseconds
   said?: string
   generated?: ResponseGenerated
 }
@@ -34,6 +36,7 @@ export interface TracedTurns {
  *
  *     invoke_agent colloquy   CALLER_TURN_ENDED .................................. RESPONSE_FINISHED
  *       chat llama3.2:3b           RESPONSE_GENERATING ... RESPONSE_GENERATED
+ *       execute_tool weather         RESPONSE_DELAYED tool ... TOOL_CALLED
  *
  * The chat span is written when its end is known, and with it its model: a fallback may have answered.
  */
@@ -88,6 +91,26 @@ export function createTurns({ api, tracer, measures, agent, server, content }: T
     measures.reply(event, { ...modelOf(attributes), ...server })
   }
 
+  function called(event: ToolCalled): void {
+    const turn = begin(event)
+    const span = tracer.startSpan(
+      `execute_tool ${event.name}`,
+      {
+        kind: api.SpanKind.INTERNAL,
+        startTime: moment(turn.calledAtMs ?? event.atMs),
+        attributes: {
+          'gen_ai.operation.name': 'execute_tool',
+          'gen_ai.tool.name': event.name,
+          'gen_ai.tool.type': 'function',
+          'gen_ai.tool.call.id': event.id,
+        },
+      },
+      turn.within,
+    )
+    if (event.outcome !== 'done') span.setStatus({ code: api.SpanStatusCode.ERROR, message: event.outcome })
+    span.end(moment(event.atMs))
+  }
+
   function end(
     event: { conversationId: string; turnId: string; atMs: Milliseconds },
     ending: string,
@@ -132,10 +155,14 @@ export function createTurns({ api, tracer, measures, agent, server, content }: T
           begin(event).askedAtMs = event.atMs
           break
         case 'RESPONSE_DELAYED':
+          if (event.reason === 'tool') begin(event).calledAtMs = event.atMs
           begin(event).span.addEvent('colloquy.delayed', { 'colloquy.delay.reason': event.reason }, moment(event.atMs))
           break
         case 'RESPONSE_STARTED':
           begin(event).span.addEvent('colloquy.started', {}, moment(event.atMs))
+          break
+        case 'TOOL_CALLED':
+          called(event)
           break
         case 'RESPONSE_GENERATED':
           generated(event)

@@ -48,6 +48,8 @@ const wordNames: ReadonlySet<string> = new Set([
   'finals',
   'partial',
   'takenPartial',
+  'arguments',
+  'result',
 ])
 
 /**

@@ -19,6 +19,7 @@ import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
 import { createReplyRecords } from './reply-records.ts'
+import { turnMessages } from './turn-messages.ts'
 import type { TurnOutcome } from './turn-outcome.ts'
 
 /** One conversation, as a program uses it. */
@@ -92,7 +93,7 @@ export function createConversation(
     id,
     messages(input) {
       records.open(input.replyId)
-      const past = history.map((turn) => ({ role: turn.role, content: turn.text }))
+      const past = turnMessages(history)
       return input.purpose === 'speculation' && !isAnswering(input.replyId)
         ? [...past, { role: 'user', content: input.text }]
         : past
@@ -100,8 +101,10 @@ export function createConversation(
     onDelta: records.onDelta,
     onMark(mark) {
       records.onMark(mark)
-      if (mark.type !== 'template-tokens') return
-      logger?.debug({ conversationId: id, count: mark.count }, 'template tokens were left out of a reply')
+      if (mark.type === 'template-tokens')
+        logger?.debug({ conversationId: id, count: mark.count }, 'template tokens were left out of a reply')
+      if (mark.type === 'calls-refused')
+        logger?.debug({ conversationId: id, count: mark.count }, 'a model called functions wrongly and was told')
     },
     unspokenMs,
   })

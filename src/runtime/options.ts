@@ -3,7 +3,7 @@ import type { Clock } from '../../machines/vocabulary.ts'
 import type { Backend } from '../backends/contract.ts'
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
-import type { CacheStore, CountTokens } from '../generation/index.ts'
+import { createToolbox, type CacheStore, type CountTokens, type Tool, type Toolbox } from '../generation/index.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
 import type { ConversationStore } from '../persistence/store.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
@@ -46,6 +46,8 @@ export interface Collaborators {
   store?: ConversationStore
   /** Keeps replies for `cache.enabled`. Default: memory. */
   cacheStore?: CacheStore
+  /** Functions that the model may call while it replies, by name; see `defineTool`. */
+  tools?: Readonly<Record<string, Tool>>
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
   logger?: Logger
   clock?: Clock
@@ -75,6 +77,7 @@ export interface ServiceParts {
   countTokens: CountTokens | undefined
   cacheStore: CacheStore | undefined
   store: ConversationStore | undefined
+  toolbox: Toolbox
   clock: Clock
   random: () => number
   bus: EventBus | undefined
@@ -86,7 +89,8 @@ export interface ServiceParts {
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, countTokens, cacheStore, store, inspect, logger: given, clock, random, ...rest } = options
+  const { bus, sink, backend, countTokens, cacheStore, store, tools, inspect, clock, random, ...others } = options
+  const { logger: given, ...rest } = others
   const logger = given === undefined ? undefined : harmless(given)
   const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
   const { facts, ...contextConfig } = context
@@ -112,6 +116,7 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     countTokens,
     cacheStore,
     store,
+    toolbox: createToolbox(tools),
     clock: clock ?? systemClock,
     random: random ?? Math.random,
     bus,

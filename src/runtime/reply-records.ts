@@ -107,6 +107,7 @@ function noteMark(record: ReplyRecord, mark: ReplyMark): void {
     case 'connected':
     case 'first-segment':
     case 'template-tokens':
+    case 'calls-refused':
       break
   }
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { merge, Subject, type Observable, type Subscription } from 'rxjs'
 import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
-import { LlmError, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
+import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
 import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
@@ -22,6 +22,8 @@ import { startReply, type GenerateOptions, type Reply } from './single-reply.ts'
 export interface ChatResponse extends BackendEnd {
   text: string
   thinking?: string
+  /** Functions that the model wants called; nobody calls them here. */
+  toolCalls?: ToolCall[]
   backend: string
 }
 
@@ -84,6 +86,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     settings,
     clock,
     random,
+    toolbox: parts.toolbox,
     connect: (target, signal) => connections.to(target).connect(signal),
     forget: (target) => connections.to(target).forget(),
     ...(parts.inspect === undefined ? {} : { inspect: parts.inspect }),
@@ -207,16 +210,24 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       const backend = await connections.to({}).connect(signal)
       let text = ''
       let thinking = ''
+      const toolCalls: ToolCall[] = []
       const end = await backend.stream(
         request,
         (record) => {
+          if (record.type === 'tool-calls') toolCalls.push(...record.calls)
           if (record.type !== 'delta') return
           if (record.kind === 'text') text += record.text
           else thinking += record.text
         },
         signal,
       )
-      return { ...end, text, backend: backend.name, ...(thinking === '' ? {} : { thinking }) }
+      return {
+        ...end,
+        text,
+        backend: backend.name,
+        ...(thinking === '' ? {} : { thinking }),
+        ...(toolCalls.length === 0 ? {} : { toolCalls }),
+      }
     },
     checkConnection: () => connections.to({}).check(),
     diagnose: () => diagnose(connections.to({}), settings, clock),

@@ -9,7 +9,10 @@ import type {
   Segment,
   ServiceEvent,
   Timings,
+  ToolCall,
+  Turn,
 } from '../../machines/vocabulary.ts'
+import { stoppedWithReply, type CallAnswer } from '../../machines/tool-calls.ts'
 import { LlmError, type ChatMessage } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Generation } from '../generation/index.ts'
@@ -17,10 +20,11 @@ import { actorClock, watchFailure } from './conversation-actors.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { Logger } from './options.ts'
 import { createReplyRecords } from './reply-records.ts'
+import { turnMessages } from './turn-messages.ts'
 
 export interface GenerateOptions {
   /** What was said before, oldest first. */
-  history?: readonly { role: 'user' | 'assistant'; text: string }[]
+  history?: readonly Turn[]
   signal?: AbortSignal
 }
 
@@ -53,13 +57,11 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   const deltas = new ReplaySubject<Delta>()
   const records = createReplyRecords({ clock, settings })
   const { moments, ledger } = records.open(replyId)
-  const messages: ChatMessage[] = [
-    ...history.map(({ role, text: content }) => ({ role, content })),
-    { role: 'user', content: text },
-  ]
+  const messages: ChatMessage[] = [...turnMessages(history), { role: 'user', content: text }]
   const told = () => ({ conversationId: replyId, turnId: replyId, atMs: clock.now() })
   const { promise: result, resolve } = deferred<ReplyResult>()
   let isOver = false
+  let running: readonly ToolCall[] = []
 
   const logic = generation.replyLogic({
     id: replyId,
@@ -86,11 +88,17 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
     records.close()
   }
 
+  function called({ call, result, outcome }: CallAnswer): void {
+    running = running.filter(({ id }) => id !== call.id)
+    publish({ type: 'TOOL_CALLED', ...told(), replyId, ...call, result, outcome })
+  }
+
   function fail(failure: Failure, cause?: unknown): void {
     if (isOver) return
     const { code, message, ...facts } = failure
     const recoverable = code !== 'config' && code !== 'auth'
     const heard = ledger.heard()
+    running.map(stoppedWithReply).forEach(called)
     publish({ type: 'ERROR_OCCURRED', ...told(), code, message, recoverable, ...(heard === '' ? {} : { heard }) })
     end({ ok: false, error: new LlmError(code, { message, ...facts, ...(cause === undefined ? {} : { cause }) }) })
   }
@@ -98,6 +106,7 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   function cancel(): void {
     if (isOver) return
     const timings = records.timings(replyId)
+    running.map(stoppedWithReply).forEach(called)
     publish({ type: 'RESPONSE_INTERRUPTED', ...told(), reason: 'requested', heard: ledger.heard(), timings })
     end({
       ok: false,
@@ -121,6 +130,12 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
         break
       case 'REPLY_DELAYED':
         publish({ type: 'RESPONSE_DELAYED', ...told(), reason: report.reason })
+        break
+      case 'REPLY_CALLING':
+        running = report.calls
+        break
+      case 'REPLY_CALLED':
+        called(report)
         break
       case 'REPLY_ENDED': {
         const { type: _type, ...facts } = report
@@ -159,14 +174,17 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   }
 }
 
-/** The text of the attempt that counts. One that begins again after words were read cannot take them back: it goes on. */
+/**
+ * The text as it comes, each word of it once. An attempt that begins again after words were read cannot take them back:
+ * it goes on.
+ */
 async function* textOf(deltas: Observable<Delta>): AsyncGenerator<string> {
   const waiting: string[] = []
   let isOver = false
   let wake = () => {}
   const subscription = deltas.subscribe({
-    next({ kind, text }) {
-      if (kind === 'text') waiting.push(text)
+    next({ kind, text, repeated }) {
+      if (kind === 'text' && repeated !== true) waiting.push(text)
       wake()
     },
     complete() {

@@ -44,7 +44,11 @@ export function createHub(service: LlmService, clock: Clock): Hub {
 
   function note(conversation: Conversation): void {
     const { id: conversationId, history } = conversation
-    known.set(conversationId, { conversationId, state: stateOf(conversation), turns: history.length })
+    known.set(conversationId, {
+      conversationId,
+      state: stateOf(conversation),
+      turns: history.filter(({ role }) => role !== 'tool').length,
+    })
     const [oldest] = known.keys()
     if (known.size > mostLines && oldest !== undefined) known.delete(oldest)
     changed()

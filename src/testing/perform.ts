@@ -128,6 +128,8 @@ function inWords(event: ServiceEvent): string {
     case 'CALLER_TURN_ENDED':
     case 'RESPONSE_SEGMENT':
       return `${event.type} ${JSON.stringify(event.text)}`
+    case 'TOOL_CALLED':
+      return `${event.type} ${event.name}, ${event.outcome}`
     case 'RESPONSE_GENERATED':
       return `${event.type} by ${event.model} ${JSON.stringify(event.text)}`
     case 'RESPONSE_FINISHED':

@@ -66,11 +66,14 @@ export function take(known, message) {
 
 function begin(known, { state, history, voice, charts }) {
   Object.assign(known, newConversation(known.conversationId), { state, voiceTaken: voice, trail: [state] })
-  known.entries = history.map((turn) =>
-    turn.role === 'user'
-      ? { kind: 'caller', text: turn.text, speaker: turn.speaker }
-      : { ...newReply(''), text: turn.text, heard: turn.text, isOver: true, interrupted: turn.interrupted === true },
-  )
+  // What was looked up for a reply was said by nobody.
+  known.entries = history
+    .filter(({ role }) => role !== 'tool')
+    .map((turn) =>
+      turn.role === 'user'
+        ? { kind: 'caller', text: turn.text, speaker: turn.speaker }
+        : { ...newReply(''), text: turn.text, heard: turn.text, isOver: true, interrupted: turn.interrupted === true },
+    )
   for (const chart of charts) known.charts[chart.chart] = chart
 }
 
@@ -128,7 +131,8 @@ function takeReply(known, message) {
         reply.attempt = message.attempt
         reply.text = reply.segments.map(({ gap, source }) => gap + source).join('')
       }
-      reply.text += message.text
+      // What is repeated stands there already, as its segments.
+      if (message.repeated !== true) reply.text += message.text
       reply.delay = null
       known.moments.firstTokenAtMs ??= message.atMs
       return

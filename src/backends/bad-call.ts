@@ -1,0 +1,12 @@
+import { LlmError } from './contract.ts'
+
+/** Ollama: `error parsing tool call: raw='…', err=…`; other servers in much the same words. */
+export function isBadCall(said: string): boolean {
+  return /\b(?:error|fail(?:ed|ure)?)\b.{0,10}\bpars(?:e|ing) (?:the )?(?:tool|function)[ _-]?calls?\b/i.test(said)
+}
+
+/** The model wrote a call that its server could not read. What it wrote is not quoted: it holds what was said. */
+export function badCall(origin: string, facts: { backend: string; status: number }): LlmError {
+  const message = `${origin} could not read the function call that the model wrote; use a model trained for tools.`
+  return new LlmError('tool', { ...facts, fault: 'bad-call', retryable: false, message })
+}

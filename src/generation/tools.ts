@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import type { CallAnswer, CallRound, WantedCall } from '../../machines/tool-calls.ts'
+import type { ToolCall } from '../../machines/vocabulary.ts'
+import { LlmError, type ToolDefinition } from '../backends/contract.ts'
+
+export interface ToolContext {
+  /** Aborts when the result is not wanted any more: the caller interrupts, or `timeouts.toolMs` is over. */
+  signal: AbortSignal
+  conversationId: string
+  turnId: string
+}
+
+/** A function that the model may have called while it replies. */
+export interface Tool<Parameters extends z.ZodObject = z.ZodObject> {
+  /** For the model: what it does, and when it is of use. */
+  description: string
+  /** Checked before every call; their descriptions are shown to the model too. */
+  parameters: Parameters
+  /** Its result, a text or anything JSON can hold. What it throws is told to the model as a failure. */
+  run(args: z.output<Parameters>, context: ToolContext): unknown
+}
+
+/**
+ * Gives `run` the type of its parameters.
+ *
+ *     const weather = defineTool({
+ *       description: 'The weather of today in a city.',
+ *       parameters: z.object({ city: z.string() }),
+ *       run: async ({ city }, { signal }) => lookUp(city, { signal }),
+ *     })
+ *     createLlmService({ tools: { weather } })
+ */
+export function defineTool<Parameters extends z.ZodObject>(tool: Tool<Parameters>): Tool<Parameters> {
+  return tool
+}
+
+/** The functions of a service. */
+export interface Toolbox {
+  /** As models are told of them: made once, so that every prompt begins with the same bytes. */
+  readonly definitions: readonly ToolDefinition[]
+  /** Says which calls can be made, and of the others why not; ids become different from all before. */
+  check(calls: readonly ToolCall[], before: readonly CallRound[]): WantedCall[]
+  /** Never rejects. */
+  run(call: ToolCall, context: ToolContext): Promise<CallAnswer>
+}
+
+/** Longer results would push the conversation itself out of a model's window. */
+const longestResult = 8_000
+/** What is written beyond this in one go is no plan but a loop. */
+const mostCalls = 16
+
+/** Throws `config` for functions that cannot be offered. */
+export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolbox {
+  // A map, because models ask for `constructor` too.
+  const tools = new Map(Object.entries(given))
+  const definitions = [...tools].map(([name, tool]) => definitionOf(name, tool))
+
+  function problemOf({ name, arguments: written }: ToolCall, at: number): string | undefined {
+    const tool = tools.get(name)
+    if (at >= mostCalls) return `Not run: no more than ${mostCalls} functions at once.`
+    if (tool === undefined) return `Not run: there is no such function. There are: ${[...tools.keys()].join(', ')}.`
+    if (!isRecord(written)) return 'Not run: the arguments were no valid JSON object. Call it again with valid JSON.'
+    const misfit = misfitOf(tool, written)
+    return misfit && `Not run: ${misfit}. Call it again with arguments that fit its parameters.`
+  }
+
+  return {
+    definitions,
+    check(calls, before) {
+      const taken = new Set(before.flatMap((round) => round.calls.map(({ id }) => id)))
+      return calls.map(({ id: wanted, name, arguments: written }, at) => {
+        // Some servers count the calls of each answer anew.
+        let id = wanted
+        for (let count = 2; taken.has(id); count++) id = `${wanted}-${count}`
+        taken.add(id)
+        const problem = problemOf({ id, name, arguments: written }, at)
+        // What was no JSON goes back to no server: templates would break on it.
+        return { id, name, arguments: isRecord(written) ? written : {}, ...(problem === undefined ? {} : { problem }) }
+      })
+    },
+    async run(call, context) {
+      try {
+        const tool = tools.get(call.name)
+        if (tool === undefined) throw new Error('there is no such function')
+        const result: unknown = await tool.run(tool.parameters.parse(call.arguments), context)
+        return { call, result: bounded(written(result)), outcome: 'done' }
+      } catch (error) {
+        const reason = oneLine(error instanceof Error ? error.message : String(error))
+        return { call, result: `Failed: ${reason || 'no reason given'}`, outcome: 'failed' }
+      }
+    },
+  }
+}
+
+function definitionOf(name: string, { description, parameters, run }: Tool): ToolDefinition {
+  const wrong = (what: string, cause?: unknown) =>
+    new LlmError('config', { message: `tools.${oneLine(name)} ${what}`, fault: 'setting', cause })
+  if (!/^[\w-]{1,64}$/u.test(name)) throw wrong('must be named with 1 to 64 of A-Z, a-z, 0-9, _ and -')
+  if (typeof description !== 'string' || description.trim() === '') throw wrong('needs a description for the model')
+  if (typeof run !== 'function') throw wrong('needs a function run(args, context)')
+  try {
+    // Without the dialect's address: the model has no use for it, and pays for each token.
+    const { $schema: _, ...schema } = z.toJSONSchema(parameters, { io: 'input' })
+    if (schema.type === 'object') return { name, description, parameters: schema }
+  } catch (error) {
+    throw wrong('has parameters that JSON Schema cannot tell; use z.object of plain types', error)
+  }
+  throw wrong('has parameters that are no object; use z.object')
+}
+
+/** Where the arguments do not fit, for the model; undefined where they do. */
+function misfitOf({ parameters }: Tool, given: Record<string, unknown>): string | undefined {
+  try {
+    const issues = parameters.safeParse(given).error?.issues.slice(0, 5)
+    return issues?.map(({ path, message }) => oneLine(`${path.join('.') || 'arguments'}: ${message}`)).join('; ')
+  } catch (error) {
+    // A check of the program's own that throws, or that cannot answer at once.
+    return `the arguments could not be checked (${oneLine(error instanceof Error ? error.name : 'error')})`
+  }
+}
+
+function written(result: unknown): string {
+  if (typeof result === 'string') return result
+  return result === undefined ? 'Done.' : JSON.stringify(result)
+}
+
+function bounded(text: string): string {
+  if (text.length <= longestResult) return text
+  return `${text.slice(0, longestResult).replace(/[\uD800-\uDBFF]$/u, '')}… (cut: ${text.length} characters in all)`
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/gu, ' ').trim().slice(0, 300)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
