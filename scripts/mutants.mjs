@@ -20,7 +20,7 @@ const suites = {
     ['test/model/random'],
   ],
   reply: [
-    ['test/machines/reply.test'],
+    ['test/machines/reply.test', 'test/machines/reply.tools'],
     ['test/machines/reply.walk'],
     ['test/scenarios'],
     ['test/generation', 'test/faults'],

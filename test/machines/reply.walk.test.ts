@@ -2,11 +2,13 @@ import { initialTransition, transition, type SnapshotFrom } from 'xstate'
 import { expect, test } from 'vitest'
 import type { ReplyEvent } from '../../machines/reply-context.ts'
 import { replyMachine } from '../../machines/reply.ts'
+import type { ReplyInput } from '../../machines/vocabulary.ts'
+import { mostRounds, unanswered } from '../../machines/tool-calls.ts'
 import * as said from '../support/reply-events.ts'
 
 /*
  * Every reachable situation of the reply chart × every event. The projection: state value, who is asked, who is left,
- * what has been tried, whether segments are out. Attempts are counted on for ever and are left out of it.
+ * what has been tried, whether segments are out, what was called. Attempts are counted on for ever and are left out.
  */
 type Snapshot = SnapshotFrom<typeof replyMachine>
 const delays = [
@@ -17,9 +19,10 @@ const delays = [
   ['connectMs', 'attempting.requested.connecting'],
   ['firstTokenMs', 'attempting.requested'],
   ['totalMs', 'attempting.streaming'],
+  ['toolMs', 'calling.running'],
   ['retryMs', 'backingOff'],
 ].map(([delay, state]) => ({ type: `xstate.after.${delay}.reply.work.${state}` }))
-const mistakes = ['recall', 'locate', 'attempt'].map((id) => ({ type: `xstate.error.actor.${id}` }))
+const mistakes = ['recall', 'locate', 'attempt', 'call'].map((id) => ({ type: `xstate.error.actor.${id}` }))
 const told: ReplyEvent[] = [
   said.unknown,
   said.located(said.m1, said.far),
@@ -39,8 +42,25 @@ const told: ReplyEvent[] = [
   said.failed('empty-reply'),
   said.failed('content-filter'),
 ]
+const called: ReplyEvent[] = [
+  said.wanted(said.clock, said.lamp),
+  said.miswritten,
+  said.answered(said.clock),
+  said.answered(said.lamp),
+]
 // XState's own events have no type to be named by; JSON has no types at all.
-const alphabet: ReplyEvent[] = JSON.parse(JSON.stringify([...told, ...delays, ...mistakes]))
+const asWritten = (events: object[]): ReplyEvent[] => JSON.parse(JSON.stringify(events))
+/** Each kind of failure, and functions: two walks, because the product of both tells nothing more. */
+const alphabets = {
+  failures: asWritten([...told, ...delays, ...mistakes]),
+  functions: asWritten([
+    ...told.filter(({ type }) => type !== 'ATTEMPT_FAILED' && type !== 'SLOT_AWAITED'),
+    said.failed('http', { status: 500 }),
+    ...called,
+    ...delays,
+    ...mistakes,
+  ]),
+}
 
 const serialize = ({ value, context }: Snapshot): string =>
   JSON.stringify([
@@ -52,6 +72,10 @@ const serialize = ({ value, context }: Snapshot): string =>
     context.amendments,
     context.emptyReplies,
     context.reported.segments > 0,
+    context.purpose,
+    context.rounds.length,
+    context.refusals,
+    context.rounds.slice(-1).map((round) => unanswered(round).length),
   ])
 
 interface Situation {
@@ -60,12 +84,14 @@ interface Situation {
 }
 
 /** As `getAdjacencyMap` of xstate/graph walks, whose types take no chart that emits events of its own. */
-function explore(limit: number): Map<string, Situation> {
-  const [first] = initialTransition(replyMachine, said.replyInput)
+function explore(alphabet: readonly ReplyEvent[], purpose: ReplyInput['purpose'], limit: number) {
+  const [first] = initialTransition(replyMachine, { ...said.replyInput, purpose })
   const found = new Map<string, Situation>([[serialize(first), { state: first, next: [] }]])
   for (const { state, next } of found.values()) {
     if (found.size > limit) throw new Error(`more than ${limit} situations`)
     for (const event of alphabet) {
+      // Nothing of a speculation reaches the sink.
+      if (event.type === 'REPLY_COMMITTED' && state.context.purpose === 'speculation') continue
       const [after] = transition(replyMachine, state, event)
       const key = serialize(after)
       next.push({ event, key, state: after })
@@ -75,8 +101,8 @@ function explore(limit: number): Map<string, Situation> {
   return found
 }
 
-const map = explore(20_000)
-const situations = [...map.values()]
+const walks = [explore(alphabets.failures, 'answer', 20_000), explore(alphabets.functions, 'speculation', 20_000)]
+const situations = walks.flatMap((walk) => [...walk.values()])
 const isOver = (value: object | string) => JSON.stringify(value).match(/"work":"(ended|failed)"/) !== null
 
 test('the walk meets every state', () => {
@@ -89,26 +115,29 @@ test('the walk meets every state', () => {
     '{"attempting":{"requested":"connecting"}}',
     '{"attempting":{"requested":"awaitingFirstToken"}}',
     '{"attempting":"streaming"}',
+    '{"calling":"held"}',
+    '{"calling":"running"}',
     '"backingOff"',
     '"ended"',
     '"failed"',
   ]) {
     for (const standing of ['unheard', 'heard']) {
-      if (standing === 'heard' && state === '"backingOff"') continue
+      if (standing === 'heard' && (state === '"backingOff"' || state === '{"calling":"held"}')) continue
       expect(met).toContain(`{"standing":"${standing}","work":${state}}`)
     }
   }
   expect(situations.length).toBeGreaterThan(100)
-  expect(situations.length).toBeLessThan(20_000)
+  console.log(`${walks.map(({ size }) => size).join(' and ')} situations of a reply`)
 })
 
-test('from every situation the time-outs alone lead to an end', () => {
-  // Backwards from the ends, along time-outs only.
+test.each(walks)('from every situation the time-outs alone lead to an end: %#', (map) => {
+  // Backwards from the ends, along time-outs only; a speculation is adopted, or dropped from outside.
   const fine = new Set([...map].filter(([, { state }]) => isOver(state.value)).map(([key]) => key))
   for (let before = -1; before !== fine.size;) {
     before = fine.size
     for (const [key, { next }] of map) {
-      if (next.some((step) => step.event.type.startsWith('xstate.after') && fine.has(step.key))) fine.add(key)
+      if (next.some((step) => /^(?:xstate.after|REPLY_ADOPTED)/u.test(step.event.type) && fine.has(step.key)))
+        fine.add(key)
     }
   }
   const stuck = [...map].flatMap(([key]) => (fine.has(key) ? [] : [key]))
@@ -136,6 +165,28 @@ test('after the first words nothing starts again from the top', () => {
       expect(next.value.standing).toBe('heard')
       expect(next.context.reported.segments).toBeGreaterThanOrEqual(state.context.reported.segments)
     }
+  }
+})
+
+test('functions run in calling and nowhere else, never for a speculation, and a bounded number of times', () => {
+  for (const { state, next: steps } of situations) {
+    const isRunning = JSON.stringify(state.value).includes('"calling":"running"')
+    expect(state.children['call'] !== undefined).toBe(isRunning)
+    if (isRunning) expect(state.context.purpose).toBe('answer')
+    expect(state.context.rounds.length).toBeLessThanOrEqual(mostRounds)
+    expect(state.context.refusals).toBeLessThanOrEqual(1)
+    // Nothing that was called is ever forgotten, or it would be called again.
+    for (const { state: next } of steps) {
+      const ids = (one: Snapshot) => one.context.rounds.map(({ calls }) => calls.map(({ id }) => id))
+      expect(ids(next).slice(0, state.context.rounds.length)).toEqual(ids(state))
+    }
+  }
+})
+
+test('no request is made while a call of the last one has no result', () => {
+  for (const { state } of situations) {
+    if (!JSON.stringify(state.value).includes('attempting')) continue
+    expect(state.context.rounds.flatMap((round) => unanswered(round))).toEqual([])
   }
 })
 

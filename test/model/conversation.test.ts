@@ -87,6 +87,16 @@ describe.each(explored)('every situation and every event, $name', ({ situations,
     expect(wrong.map(inWords)).toEqual([])
   })
 
+  test('functions that run when a reply ends are told with their end', () => {
+    const silent = steps.filter(
+      ({ from, to, told }) =>
+        (from.context.reply?.calls.length ?? 0) > 0 &&
+        from.context.reply?.replyId !== to.context.reply?.replyId &&
+        !told.includes('TOOL_CALLED'),
+    )
+    expect(silent.map(inWords)).toEqual([])
+  })
+
   test('a turn is told in its order', () => {
     const order = [
       'RESPONSE_INTERRUPTED',

@@ -52,6 +52,7 @@ export function alphabet(situation: Situation, { announces }: { announces: boole
   ]
 }
 
+const clock = { id: 'c1', name: 'clock', arguments: {} }
 const failure = { code: 'timeout', message: 'too late', retryable: true } as const
 
 /** Events that come though nobody says anything more, and nothing breaks: timers, the reply, the player. */
@@ -64,6 +65,9 @@ function worldEvents(situation: Situation, replyIds: readonly string[]): Convers
   const segment = { replyId: reply?.replyId ?? goneReply, index: 0, text: 'Hi.', source: 'Hi.', gap: '' }
   const fromReplies = replyIds.flatMap((replyId): ConversationEvent[] => [
     { type: 'REPLY_DELAYED', replyId, reason: 'loading' },
+    // A reply that is over calls nothing.
+    ...(reply?.end == null ? [{ type: 'REPLY_CALLING' as const, replyId, calls: [clock] }] : []),
+    { type: 'REPLY_CALLED', replyId, call: clock, result: 'noon', outcome: 'done' },
     // A reply that has reached the sink starts no second attempt.
     ...(situation.matches('responding') ? [] : [{ type: 'REPLY_RESTARTED' as const, replyId, attempt: 2 }]),
     { type: 'REPLY_SEGMENT', replyId, attempt: 1, segment: { ...segment, replyId } },
@@ -157,6 +161,7 @@ export function project(situation: Situation): string {
     awaitsEcho: committed !== null && committed.takenPartial !== null && voices <= committed.voiceSerial,
     reply: reply && {
       protected: reply.protected,
+      calls: reply.calls.length > 0,
       unplayed: reply.cut > reply.played,
       stored: reply.stored,
       tolerated: reply.toleratedVoice === voice?.serial,

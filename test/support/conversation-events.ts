@@ -4,6 +4,7 @@ import {
   conversationMachine,
   type ConversationEvent,
   type PolicyChanges,
+  type ToolCall,
 } from '../../machines/index.ts'
 
 /* The words of the conversation chart's tests. */
@@ -64,6 +65,20 @@ export const failed = (replyId: string): ConversationEvent => ({
   type: 'REPLY_FAILED',
   replyId,
   error: { code: 'timeout', message: 'too late', retryable: true },
+})
+export const clock: ToolCall = { id: 'c1', name: 'clock', arguments: { zone: 'utc' } }
+export const lamp: ToolCall = { id: 'c2', name: 'lamp', arguments: {} }
+export const calling = (replyId: string, ...calls: ToolCall[]): ConversationEvent => ({
+  type: 'REPLY_CALLING',
+  replyId,
+  calls,
+})
+export const called = (replyId: string, call: ToolCall): ConversationEvent => ({
+  type: 'REPLY_CALLED',
+  replyId,
+  call,
+  result: 'noon',
+  outcome: 'done',
 })
 export const played: ConversationEvent = { type: 'PLAYBACK_FINISHED', index: 0 }
 export const paused: ConversationEvent = { type: 'PLAYBACK_PAUSED' }

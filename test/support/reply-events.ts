@@ -1,8 +1,9 @@
 import { createActor, fromCallback } from 'xstate'
 import type { AttemptFailure, Candidate } from '../../machines/reply-policy.ts'
-import type { AttemptInput, LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { CallAnswer } from '../../machines/tool-calls.ts'
 import { replyMachine } from '../../machines/reply.ts'
-import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment } from '../../machines/vocabulary.ts'
+import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment, ToolCall } from '../../machines/vocabulary.ts'
 import { settlingClock } from './settling-clock.ts'
 
 /** The words of the reply chart's tests. */
@@ -25,6 +26,18 @@ export const completed: ReplyEvent = {
   type: 'TEXT_COMPLETED',
   end: { text: 'Hi.', model: 'm1', backend: 'x', cached: false, usage: {}, finishReason: 'stop' },
 }
+export const clock: ToolCall = { id: 'c1', name: 'clock', arguments: { zone: 'utc' } }
+export const lamp: ToolCall = { id: 'c2', name: 'lamp', arguments: {} }
+export const wanted = (...calls: ToolCall[]): ReplyEvent => ({ type: 'TOOLS_WANTED', text: 'Let me look.', calls })
+/** A call that cannot be made. */
+export const miswritten: ReplyEvent = {
+  type: 'TOOLS_WANTED',
+  text: '',
+  calls: [{ ...clock, arguments: {}, problem: 'Not run: no valid JSON.' }],
+}
+export const answerOf = (call: ToolCall): CallAnswer => ({ call, result: 'noon', outcome: 'done' })
+export const answered = (call: ToolCall): ReplyEvent => ({ type: 'CALL_ANSWERED', answer: answerOf(call) })
+
 export function failed(
   code: ErrorCode,
   more: { status?: number; fault?: string; origin?: string; retryAfterMs?: number } = {},
@@ -37,6 +50,9 @@ export function failed(
 export interface Started {
   attempts: AttemptInput[]
   looks: LocateInput[]
+  /** Rounds of functions that were started, and how many run. */
+  calls: CallInput[]
+  calling: number
   /** What attempts were told. */
   commands: string[]
   /** How many attempt actors run. */
@@ -46,12 +62,19 @@ export interface Started {
 /** The chart alone, with actors that do nothing; what they would say is sent by the test. */
 export function chart(options: { input?: ReplyInput; afterCommit?: 'stop' | 'continue' } = {}) {
   const clock = settlingClock()
-  const started: Started = { attempts: [], looks: [], commands: [], running: 0 }
+  const started: Started = { attempts: [], looks: [], calls: [], calling: 0, commands: [], running: 0 }
   const machine = replyMachine.provide({
     actors: {
       recall: fromCallback<ReplyCommand, ReplyInput>(() => {}),
       locate: fromCallback<ReplyCommand, LocateInput>(({ input }) => {
         started.looks.push(input)
+      }),
+      call: fromCallback<ReplyCommand, CallInput>(({ input }) => {
+        started.calls.push(input)
+        started.calling++
+        return () => {
+          started.calling--
+        }
       }),
       attempt: fromCallback<ReplyCommand, AttemptInput>(({ input, receive }) => {
         receive(({ type }) => started.commands.push(type))

@@ -10,7 +10,7 @@ export function toEngineMessages(
   tools: readonly ToolDefinition[] | undefined,
 ): EngineMessage[] {
   if (tools !== undefined && tools.length > 0) {
-    const message = 'The embedded engine does not call tools; use a model on a server for that.'
+    const message = 'The embedded engine calls no tools: name a model on a server in fallback.models, or leave the tools option out.'
     throw new LlmError('config', { message, backend: 'embedded', fault: 'capability' })
   }
   return messages.flatMap(({ role, content, toolName }): EngineMessage[] => {
