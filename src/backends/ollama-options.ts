@@ -32,6 +32,11 @@ export function ollamaCommon(request: ChatRequest, stop?: readonly string[]) {
   }
 }
 
-/** What the caller said and heard: an error message must not repeat it. */
+/** What the caller said and heard, and what functions were given and gave: an error message must not repeat it. */
 export const spokenIn = (request: ChatRequest): string[] =>
-  request.messages.filter(({ role }) => role !== 'system').map(({ content }) => content)
+  request.messages
+    .filter(({ role }) => role !== 'system')
+    .flatMap(({ content, toolCalls = [] }) => [
+      content,
+      ...toolCalls.map(({ arguments: given }) => (typeof given === 'string' ? given : JSON.stringify(given))),
+    ])

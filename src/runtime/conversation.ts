@@ -19,7 +19,7 @@ import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
 import { createReplyRecords } from './reply-records.ts'
-import { turnMessages } from './turn-messages.ts'
+import { turnMessages, withoutCallsOf } from './turn-messages.ts'
 import type { TurnOutcome } from './turn-outcome.ts'
 
 /** One conversation, as a program uses it. */
@@ -93,10 +93,9 @@ export function createConversation(
     id,
     messages(input) {
       records.open(input.replyId)
-      const past = turnMessages(history)
-      return input.purpose === 'speculation' && !isAnswering(input.replyId)
-        ? [...past, { role: 'user', content: input.text }]
-        : past
+      const isAhead = input.purpose === 'speculation' && !isAnswering(input.replyId)
+      if (isAhead) return [...turnMessages(history), { role: 'user', content: input.text }]
+      return turnMessages(withoutCallsOf(input.turnId, history))
     },
     onDelta: records.onDelta,
     onMark(mark) {

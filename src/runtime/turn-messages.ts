@@ -24,6 +24,15 @@ export function turnMessages(history: readonly Turn[]): ChatMessage[] {
   })
 }
 
+/** What was called for the turn that is being answered: its reply tells the model of it, round by round. */
+export function withoutCallsOf(turnId: string, history: readonly Turn[]): readonly Turn[] {
+  // A conversation that goes on from an older one may have counted its turns from the same beginning.
+  const begin = history.findLastIndex((turn) => turn.role === 'user' && turn.turnId === turnId)
+  return begin < 0
+    ? history
+    : history.filter((turn, at) => at < begin || turn.role !== 'tool' || turn.turnId !== turnId)
+}
+
 function isSameRound(one: Turn | undefined, other: Turn): boolean {
   return one?.role === 'tool' && other.role === 'tool' && one.turnId === other.turnId
 }

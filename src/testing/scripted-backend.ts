@@ -21,6 +21,8 @@ export interface ScriptedAnswer {
   deltas?: readonly string[] | undefined
   /** Thinking deltas that come first, at the same pace. */
   thinking?: readonly string[] | undefined
+  /** Functions that it wants called, after its text. Without an `id` they are `call-0`, `call-1`… */
+  toolCalls?: readonly { id?: string | undefined; name: string; arguments: unknown }[] | undefined
   /** From the request to its first delta (100). */
   firstTokenMs?: Milliseconds | undefined
   /** From one delta to the next (20). The end record comes with the last one. */
@@ -43,6 +45,8 @@ export interface BackendScript {
 export interface ScriptedRequest {
   readonly model: string
   readonly messages: ChatRequest['messages']
+  /** Names of the functions that it offered. */
+  readonly tools: readonly string[]
   readonly openedAtMs: Milliseconds
   /** When it was over, however it ended; undefined while it runs. */
   closedAtMs?: Milliseconds
@@ -86,7 +90,10 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
     signal: AbortSignal,
   ) =>
     new Promise<BackendEnd>((resolve, reject) => {
-      const { fault, firstTokenMs = 100, perTokenMs = 20 } = answer
+      const { fault, firstTokenMs = 100, perTokenMs = 20, toolCalls = [] } = answer
+      const calls = toolCalls.map(({ id, name, arguments: given }, at) => {
+        return { id: id ?? `call-${at}`, name, arguments: given }
+      })
       const tokens = tokensOf(answer)
       const last = Math.min(fault !== undefined && 'afterTokens' in fault ? fault.afterTokens : Infinity, tokens.length)
       let cancel = () => {}
@@ -109,12 +116,14 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       }
       const end = () => {
         if (fault?.kind === 'stall') return
+        if (fault === undefined && calls.length > 0) on({ type: 'tool-calls', calls })
+        if (signal.aborted) return
         close()
         const error = fault === undefined ? undefined : faultAtTheEnd(fault)
         note(error === undefined ? 'reply complete' : `reply ended by fault ${error.fault}`)
         if (error !== undefined) return reject(error)
         const usage = { replyTokens: tokens.length }
-        resolve({ model: seen.model, finishReason: 'stop', usage })
+        resolve({ model: seen.model, finishReason: calls.length > 0 ? 'tool-calls' : 'stop', usage })
       }
       const send = (index: number) => {
         const token = tokens[index]
@@ -148,7 +157,8 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       const answer = replies[Math.min(index, replies.length - 1)] ?? { text: 'Yes.' }
       const { model } = request
       const messages = structuredClone(request.messages)
-      const seen: ScriptedRequest = { model, messages, openedAtMs: clock.now(), aborted: false }
+      const tools = (request.tools ?? []).map(({ name }) => name)
+      const seen: ScriptedRequest = { model, messages, tools, openedAtMs: clock.now(), aborted: false }
       requests.push(seen)
       note(`request opened: ${model}`)
       if (answer.model !== undefined && answer.model !== model)

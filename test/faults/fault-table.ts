@@ -72,7 +72,7 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
 41 | endless repetition | cut at the reply limit, flagged
 42 | done_reason length | spoken to the last sentence, flagged
 43 | content filter | no fallback, its own code
-44 | broken tool JSON | told to the model once, then \`tool\` | tools are not part of a reply yet: a broken call is taken for an empty reply
+44 | broken tool JSON | told to the model once, then \`tool\`
 45 | template tokens in the text | stripped, counted
 46 | fallback with a smaller window | prompt fitted anew
 47 | cold load | loading time-out, RESPONSE_DELAYED loading`),

@@ -10,7 +10,8 @@ export function toEngineMessages(
   tools: readonly ToolDefinition[] | undefined,
 ): EngineMessage[] {
   if (tools !== undefined && tools.length > 0) {
-    const message = 'The embedded engine calls no tools: name a model on a server in fallback.models, or leave the tools option out.'
+    const message =
+      'The embedded engine calls no tools: name a model on a server in fallback.models, or leave the tools option out.'
     throw new LlmError('config', { message, backend: 'embedded', fault: 'capability' })
   }
   return messages.flatMap(({ role, content, toolName }): EngineMessage[] => {

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineTool } from '../../src/generation/tools.ts'
+import type { LoopbackReply } from '../../src/testing/loopback-server.ts'
+import { findSecret, plantedKey } from './secrets.ts'
+import { stage } from './support.ts'
+
+const zones: string[] = []
+const clock = defineTool({
+  description: 'The time of day.',
+  parameters: z.object({ zone: z.string() }),
+  run: ({ zone }) => {
+    zones.push(zone)
+    return `noon in ${zone}`
+  },
+})
+const options = { tools: { clock } }
+
+const right: LoopbackReply = { text: '', toolCalls: [{ name: 'clock', arguments: { zone: 'Oslo' } }] }
+/** What a model writes that lost its thread; the key stands for what the caller said in confidence. */
+const raw = `{"zone": "${plantedKey}`
+const broken: LoopbackReply = { text: '', toolCalls: [{ name: 'clock', arguments: raw }] }
+const parsingError = `error parsing tool call: raw='${raw}', err=unexpected end of JSON input`
+const refused: LoopbackReply = { fault: { kind: 'http', status: 500, body: { error: parsingError } } }
+const cut: LoopbackReply = { text: '', fault: { kind: 'error-record', message: parsingError } }
+
+const cases = [
+  ['ollama', 'broken JSON', broken],
+  ['openai', 'broken JSON', broken],
+  ['ollama', 'an error instead of the call', refused],
+  ['ollama', 'an error in the stream', cut],
+  ['openai', 'an error instead of the call', refused],
+] as const
+
+describe('a model that calls functions wrongly', () => {
+  it.each(cases)('row 44: at %s, %s is told to the model, whose second call is right', async (serves, _, wrong) => {
+    zones.length = 0
+    const { ask, asked, one, of, settles } = await stage({
+      first: { serves },
+      replies: [wrong, right, { text: 'It is noon there.' }],
+      options,
+    })
+    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'It is noon there.', model: 'm1' })
+    expect(asked()).toEqual(['m1', 'm1', 'm1'])
+    const told = JSON.stringify(one.requests[1]?.body['messages'])
+    expect(told).toMatch(/valid JSON/)
+    expect(told).not.toContain(plantedKey)
+    expect(zones).toEqual(['Oslo'])
+    expect(of('TOOL_CALLED')).toMatchObject([{ name: 'clock', result: 'noon in Oslo', outcome: 'done' }])
+    await settles()
+  })
+
+  it.each(cases)('row 44: at %s, %s twice is a tool error, and nobody else is asked', async (serves, _, wrong) => {
+    const { ask, asked, history, logged, of, settles } = await stage({
+      first: { serves },
+      replies: [wrong],
+      options,
+    })
+    expect(await ask()).toMatchObject({ ending: 'failed', heard: '', error: { code: 'tool' } })
+    expect(asked()).toEqual(['m1', 'm1'])
+    expect(history()).toEqual([['user', 'what time is it']])
+    expect(of('TOOL_CALLED')).toEqual([])
+    expect(findSecret([logged, of('ERROR_OCCURRED')])).toBe('nowhere')
+    await settles()
+  })
+
+  it('row 44: where no functions are offered, a server that could not read a call is left for the next model', async () => {
+    const { ask, asked, settles } = await stage({ replies: [refused, { text: 'Two speaks.' }] })
+    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'Two speaks.', model: 'm2' })
+    expect(asked()).toEqual(['m1', 'm2'])
+    await settles()
+  })
+})
+
+describe('functions over real sockets', () => {
+  it.each(['ollama', 'openai'] as const)(
+    'at %s a result reaches the model, and stays for the next turn',
+    async (serves) => {
+      const { ask, one, history, conversation, leaves, rests } = await stage({
+        first: { serves },
+        replies: [{ ...right, text: 'Let me look.' }, { text: 'It is noon there.' }, { text: 'Yes.' }],
+        options,
+      })
+      const heard = 'Let me look. It is noon there.'
+      expect(await ask()).toMatchObject({ ending: 'finished', heard, text: heard })
+      expect(history()).toEqual([
+        ['user', 'what time is it'],
+        ['tool', 'noon in Oslo'],
+        ['assistant', heard],
+      ])
+      expect(conversation.history[1]?.call).toMatchObject({ name: 'clock', arguments: { zone: 'Oslo' } })
+      await rests()
+      await ask('sure?')
+      const [first, second, third] = one.requests.map(({ body }) => JSON.parse(JSON.stringify(body)))
+      expect(first.tools).toEqual([
+        {
+          type: 'function',
+          function: {
+            name: 'clock',
+            description: 'The time of day.',
+            parameters: { type: 'object', properties: { zone: { type: 'string' } }, required: ['zone'] },
+          },
+        },
+      ])
+      expect(second.tools).toEqual(first.tools)
+      const given = serves === 'openai' ? '{"zone":"Oslo"}' : { zone: 'Oslo' }
+      const called = { function: { name: 'clock', arguments: given } }
+      expect(second.messages.slice(-2)).toMatchObject([
+        { role: 'assistant', content: 'Let me look.', tool_calls: [called] },
+        { role: 'tool', content: 'noon in Oslo' },
+      ])
+      expect(third.messages.slice(-4)).toMatchObject([
+        { role: 'assistant', content: '', tool_calls: [called] },
+        { role: 'tool', content: 'noon in Oslo' },
+        { role: 'assistant', content: heard },
+        { role: 'user', content: 'sure?' },
+      ])
+      const [, result] = second.messages.slice(-2)
+      if (serves === 'openai') expect(result.tool_call_id).toBe(second.messages.at(-2).tool_calls[0].id)
+      else expect(result.tool_name).toBe('clock')
+      await leaves()
+    },
+  )
+
+  it('sendRequest tells the calls and makes none', async () => {
+    zones.length = 0
+    const { service, leaves } = await stage({ replies: [right], options })
+    const { text, toolCalls, finishReason } = await service.sendRequest({
+      model: 'm1',
+      messages: [{ role: 'user', content: 'the time in Oslo' }],
+    })
+    expect([text, finishReason, zones]).toEqual(['', 'tool-calls', []])
+    expect(toolCalls).toMatchObject([{ name: 'clock', arguments: { zone: 'Oslo' } }])
+    await leaves()
+  })
+})
