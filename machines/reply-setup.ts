@@ -1,5 +1,5 @@
 /** What the reply chart is made of: its types, its actors, its delays, and what its actions did. Pure. */
-import { assign, enqueueActions, setup, type CallbackActorLogic } from 'xstate'
+import { assign, enqueueActions, setup } from 'xstate'
 import { notProvided } from './not-provided.ts'
 import {
   mistake,
@@ -25,11 +25,10 @@ import {
 } from './tool-calls.ts'
 import type { DelayReason, ReplyCommand, ReplyInput, ReplyReport, Segment } from './vocabulary.ts'
 
-type Reporting<TInput> = CallbackActorLogic<ReplyCommand, TInput>
-const recall: Reporting<ReplyInput> = notProvided('recall')
-const locate: Reporting<LocateInput> = notProvided('locate')
-const attempt: Reporting<AttemptInput> = notProvided('attempt')
-const call: Reporting<CallInput> = notProvided('call')
+const recall = notProvided<ReplyCommand, ReplyInput>('recall')
+const locate = notProvided<ReplyCommand, LocateInput>('locate')
+const attempt = notProvided<ReplyCommand, AttemptInput>('attempt')
+const call = notProvided<ReplyCommand, CallInput>('call')
 
 export const reply = setup({
   types: { input: {} as ReplyInput, context: {} as ReplyContext, events: {} as ReplyEvent, emitted: {} as ReplyReport },

@@ -5,6 +5,7 @@ import type {
   ResponseFinished,
   ResponseInterrupted,
   ServiceEvent,
+  ToolCalled,
   Turn,
 } from '../../machines/vocabulary.ts'
 
@@ -15,6 +16,7 @@ export type HistoryFact =
   | Pick<ResponseInterrupted, 'type' | 'turnId' | 'heard'>
   | Pick<ErrorOccurred, 'type' | 'turnId' | 'heard'>
   | Pick<AmbientSpeechIgnored, 'type' | 'kept' | 'speaker'>
+  | Pick<ToolCalled, 'type' | 'turnId' | 'id' | 'name' | 'arguments' | 'result' | 'outcome'>
 
 /**
  * What was said and heard, as a fold over the events of one conversation: the same events give the same history,

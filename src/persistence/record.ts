@@ -56,17 +56,22 @@ const Snapshot = z.strictObject({
 const turnId = z.string()
 const text = z.string()
 const speaker = z.string().exactOptional()
+const call = { id: z.string(), name: z.string(), arguments: z.unknown() }
+const outcome = z.enum(['done', 'failed', 'aborted'])
 const turn = z.object({
-  role: z.enum(['user', 'assistant']),
+  role: z.enum(['user', 'assistant', 'tool']),
   text,
   interrupted: z.literal(true).exactOptional(),
   speaker,
   turnId: turnId.exactOptional(),
+  call: z.object(call).exactOptional(),
+  outcome: outcome.exactOptional(),
 })
 
 /** The facts that history is folded from, and the history that a program gave when the conversation began. */
 const facts = {
   CALLER_TURN_ENDED: z.object({ type: z.literal('CALLER_TURN_ENDED'), turnId, text, speaker }),
+  TOOL_CALLED: z.object({ type: z.literal('TOOL_CALLED'), turnId, ...call, result: text, outcome }),
   RESPONSE_FINISHED: z.object({ type: z.literal('RESPONSE_FINISHED'), turnId, heard: text }),
   RESPONSE_INTERRUPTED: z.object({ type: z.literal('RESPONSE_INTERRUPTED'), turnId, heard: text }),
   ERROR_OCCURRED: z.object({

@@ -116,8 +116,10 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       }
       const end = () => {
         if (fault?.kind === 'stall') return
-        if (fault === undefined && calls.length > 0) on({ type: 'tool-calls', calls })
-        if (signal.aborted) return
+        if (fault === undefined && calls.length > 0) {
+          on({ type: 'tool-calls', calls })
+          if (signal.aborted) return
+        }
         close()
         const error = fault === undefined ? undefined : faultAtTheEnd(fault)
         note(error === undefined ? 'reply complete' : `reply ended by fault ${error.fault}`)

@@ -53,6 +53,17 @@ export function alphabet(situation: Situation, { announces }: { announces: boole
 }
 
 const clock = { id: 'c1', name: 'clock', arguments: {} }
+const textOver = (replyId: string): ConversationEvent => ({
+  type: 'REPLY_ENDED',
+  replyId,
+  text: 'Hi.',
+  model: 'm',
+  backend: 'scripted',
+  cached: false,
+  fallback: false,
+  usage: {},
+  finishReason: 'stop',
+})
 const failure = { code: 'timeout', message: 'too late', retryable: true } as const
 
 /** Events that come though nobody says anything more, and nothing breaks: timers, the reply, the player. */
@@ -71,17 +82,8 @@ function worldEvents(situation: Situation, replyIds: readonly string[]): Convers
     // A reply that has reached the sink starts no second attempt.
     ...(situation.matches('responding') ? [] : [{ type: 'REPLY_RESTARTED' as const, replyId, attempt: 2 }]),
     { type: 'REPLY_SEGMENT', replyId, attempt: 1, segment: { ...segment, replyId } },
-    {
-      type: 'REPLY_ENDED',
-      replyId,
-      text: 'Hi.',
-      model: 'm',
-      backend: 'scripted',
-      cached: false,
-      fallback: false,
-      usage: {},
-      finishReason: 'stop',
-    },
+    // One whose functions run has not ended.
+    ...((reply?.calls.length ?? 0) > 0 ? [] : [textOver(replyId)]),
     { type: 'REPLY_FAILED', replyId, error: failure },
     broken(replyId),
   ])

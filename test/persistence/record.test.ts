@@ -11,6 +11,8 @@ const said = {
   text: 'hello',
   speaker: 'Ada',
 }
+const call = { id: 'c1', name: 'clock', arguments: { zone: 'utc' } }
+const called = { type: 'TOOL_CALLED', turnId: 'turn-1', replyId: 'reply-1', ...call, result: 'noon', outcome: 'done' }
 const heard = { type: 'RESPONSE_INTERRUPTED', turnId: 'turn-1', atMs: 2, reason: 'barge-in', heard: 'Hi', timings: {} }
 
 function record(...facts: { type: string }[]): StoredConversation & { lines: StoredLine[] } {
@@ -31,16 +33,24 @@ const reasonOf = (stored: StoredConversation) => {
 
 describe('a stored conversation', () => {
   it('gives back what was said and heard, and where ids go on', () => {
-    const given = { type: 'HISTORY_GIVEN', history: [{ role: 'assistant', text: 'Welcome.' }] }
+    const given = {
+      type: 'HISTORY_GIVEN',
+      history: [
+        { role: 'tool', text: 'Ada', turnId: 'turn-0', call: { ...call, name: 'caller' }, outcome: 'done' },
+        { role: 'assistant', text: 'Welcome.' },
+      ],
+    }
     const started = { type: 'RESPONSE_STARTED', turnId: 'turn-1', durable: true }
-    expect(readStoredConversation(record(given, said, started, heard))).toMatchObject({
+    expect(readStoredConversation(record(given, said, called, started, heard))).toMatchObject({
       ok: true,
-      place: { seq: 4 },
+      place: { seq: 5 },
       remembered: {
         counters,
         history: [
+          { role: 'tool', text: 'Ada', turnId: 'turn-0', call: { ...call, name: 'caller' }, outcome: 'done' },
           { role: 'assistant', text: 'Welcome.' },
           { role: 'user', text: 'hello', turnId: 'turn-1', speaker: 'Ada' },
+          { role: 'tool', text: 'noon', turnId: 'turn-1', call, outcome: 'done' },
           { role: 'assistant', text: 'Hi', turnId: 'turn-1', interrupted: true },
         ],
       },

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { defineTool } from '../../src/generation/tools.ts'
 import { scriptedStore } from '../../src/testing/scripted-store.ts'
 import { talk } from './harness.ts'
 
@@ -24,6 +26,49 @@ describe('a conversation that a store keeps', () => {
       event.type === 'RESPONSE_GENERATING' ? [event.turnId, event.replyId] : [],
     )
     expect(new Set(ids).size).toBe(ids.length)
+    await second.service.close()
+  })
+
+  it('goes on with what functions were called, each with its result, also after it left in the middle of one', async () => {
+    const store = scriptedStore()
+    const call = { name: 'clock', arguments: { zone: 'utc' } }
+    const late = defineTool({
+      description: 'The time, one day.',
+      parameters: z.object({}),
+      run: () => new Promise(() => {}),
+    })
+    const clockTool = defineTool({
+      description: 'The time.',
+      parameters: z.object({ zone: z.string() }),
+      run: ({ zone }) => `noon ${zone}`,
+    })
+    const options = { store, tools: { clock: clockTool, late } }
+    const first = talk({
+      backend: {
+        replies: [{ toolCalls: [call] }, { text: 'Noon.' }, { toolCalls: [{ name: 'late', arguments: {} }] }],
+      },
+      options,
+    })
+    const asked = first.conversation.ask('what time is it')
+    await first.clock.runUntilIdle()
+    await asked
+    void first.conversation.ask('and now')
+    await first.clock.advanceTo(first.clock.now() + 1_000)
+    await first.service.close()
+
+    const second = talk({ backend: { replies: [{ text: 'Yes.' }] }, options })
+    const again = second.conversation.ask('sure')
+    await second.clock.runUntilIdle()
+    await again
+    expect(second.conversation.history.slice(0, 4)).toEqual(first.conversation.history)
+    expect(second.backend.requests[0]?.messages.slice(1)).toMatchObject([
+      { role: 'user', content: 'what time is it' },
+      { role: 'assistant', content: '', toolCalls: [{ name: 'clock', arguments: { zone: 'utc' } }] },
+      { role: 'tool', content: 'noon utc' },
+      { role: 'assistant', content: 'Noon.' },
+      { role: 'user', content: 'and now' },
+      { role: 'user', content: 'sure' },
+    ])
     await second.service.close()
   })
 
