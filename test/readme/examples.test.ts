@@ -62,6 +62,18 @@ describe('the README runs as it stands', () => {
     expect((await run('store'))()).toBe('2 turns before this one\n')
   })
 
+  it('a model calls a function and answers with its result', async () => {
+    server = await loopbackServer({
+      replies: [
+        { text: '', toolCalls: [{ name: 'clock', arguments: { city: 'Oslo' } }] },
+        { text: 'It is noon in Oslo.' },
+      ],
+    })
+    const printed = await run('tools')
+    expect(printed()).toBe('It is noon in Oslo.\n')
+    expect(JSON.stringify(server.requests[1]?.body)).toContain('noon in Oslo')
+  })
+
   it('a provided chart is a conversation by itself', async () => {
     const printed = await run('provide', '\nexport { actor }\n')
     await vi.waitFor(() => expect(printed()).toBe('the reply was heard to its end\n'))

@@ -1,7 +1,8 @@
 /** Checked by tsc alone: what a program may write, and what the types refuse. */
 import { createActor, fromCallback } from 'xstate'
 import { conversationInput, conversationMachine, replyMachine, type ConversationEmitted } from '../../machines/index.ts'
-import { createLlmService, sinkFrom, type ServiceEvent, type SpeechSink } from '../../src/index.ts'
+import { z } from 'zod'
+import { createLlmService, defineTool, sinkFrom, type ServiceEvent, type SpeechSink } from '../../src/index.ts'
 import { scriptedReply } from '../../src/testing/index.ts'
 
 const service = createLlmService({ apiType: 'auto', sink: sinkFrom(async () => {}), endpointing: { minDelayMs: 300 } })
@@ -14,6 +15,19 @@ createLlmService({ apiType: 'anthropic' })
 const silent: SpeechSink = {}
 // @ts-expect-error history is read and never written
 service.conversation().history.push({ role: 'user', text: 'x' })
+
+// A function knows its parameters.
+const clock = defineTool({
+  description: 'The time.',
+  parameters: z.object({ city: z.string(), days: z.number().default(1) }),
+  run: ({ city, days }, { signal }) => (signal.aborted ? '' : `${city.trim()} ${days.toFixed()}`),
+})
+const lamp = defineTool({ description: 'The lamp.', parameters: z.object({}), run: async () => ({ on: true }) })
+createLlmService({ tools: { clock, lamp } })
+// @ts-expect-error there is no such parameter
+defineTool({ description: 'The time.', parameters: z.object({ city: z.string() }), run: ({ town }) => town })
+// @ts-expect-error parameters have names
+defineTool({ description: 'The time.', parameters: z.string(), run: () => '' })
 
 export function heardOf(event: ServiceEvent): string {
   // @ts-expect-error not every event has it
