@@ -50,10 +50,11 @@ const wordNames: ReadonlySet<string> = new Set([
   'takenPartial',
   'arguments',
   'result',
+  'problem',
 ])
 
 /**
- * A ready-made `sanitize`: every text of the caller and the assistant is replaced by its length.
+ * A ready-made `sanitize`: every text of the caller and the assistant, and of functions, is replaced by its length.
  *
  *     startInspector({ sanitize: withoutWords })
  */
@@ -63,6 +64,8 @@ export function withoutWords({ payload }: Showing): unknown {
 
 function wordless(value: unknown, isWords: boolean): unknown {
   if (typeof value === 'string') return isWords ? `(${value.length} characters)` : value
+  // What a function is given may be a number that was said.
+  if (typeof value === 'number') return isWords ? '(a number)' : value
   if (Array.isArray(value)) return value.map((item: unknown) => wordless(item, isWords))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(

@@ -122,6 +122,23 @@ describe('functions over real sockets', () => {
     },
   )
 
+  it('a server that repeats in its error what a function was given is not quoted', async () => {
+    const given = { zone: 'Kamtschatka' }
+    const echo = `cannot use ${JSON.stringify(given)} here`
+    const { ask, logged, settles } = await stage({
+      alone: true,
+      replies: [
+        { text: '', toolCalls: [{ name: 'clock', arguments: given }] },
+        { fault: { kind: 'http', status: 400, body: { error: echo } } },
+      ],
+      options,
+    })
+    const { error } = await ask()
+    expect(error?.code).toBe('http')
+    expect(JSON.stringify([error, logged])).not.toContain('Kamtschatka')
+    await settles()
+  })
+
   it('sendRequest tells the calls and makes none', async () => {
     zones.length = 0
     const { service, leaves } = await stage({ replies: [right], options })

@@ -172,5 +172,10 @@ describe('what may be shown', () => {
       replyId: 'reply-1',
       index: 0,
     })
+    const called = { call: { id: 'c1', name: 'dial', arguments: { digits: 4711, to: ['home'] } }, result: 'busy' }
+    expect(withoutWords(event(called))).toEqual({
+      call: { id: 'c1', name: 'dial', arguments: { digits: '(a number)', to: ['(4 characters)'] } },
+      result: '(4 characters)',
+    })
   })
 })

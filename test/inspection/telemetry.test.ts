@@ -8,9 +8,10 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import type { ServiceEvent } from '../../machines/vocabulary.ts'
 import { traceConversations, type TelemetryOptions } from '../../src/inspection/telemetry.ts'
-import type { LlmServiceOptions } from '../../src/index.ts'
+import { defineTool, type LlmServiceOptions } from '../../src/index.ts'
 import type { BackendScript } from '../../src/testing/index.ts'
 import { talkingService } from './two-conversations.ts'
 
@@ -96,6 +97,28 @@ describe('spans', () => {
       'server.port': 11_434,
     })
     expect(seconds(turn.duration)).toBeGreaterThan(seconds(chat.duration))
+    await end()
+  })
+
+  it('a function is a span of its own, from its call to its result, without what it was given', async () => {
+    const lamp = defineTool({ description: 'The lamp.', parameters: z.object({ room: z.string() }), run: () => 'lit' })
+    const { clock, conversation, span, end } = await traced({
+      script: {
+        replies: [{ toolCalls: [{ name: 'lamp', arguments: { room: 'kitchen' } }] }, { text: 'It is lit.' }],
+      },
+      tools: { lamp },
+    })
+    void conversation('kitchen').ask('switch on the light')
+    await clock.runUntilIdle()
+    const [turn, called] = [span('invoke_agent colloquy'), span('execute_tool lamp')]
+    expect(called.parentSpanContext?.spanId).toBe(turn.spanContext().spanId)
+    expect(called.attributes).toEqual({
+      'gen_ai.operation.name': 'execute_tool',
+      'gen_ai.tool.name': 'lamp',
+      'gen_ai.tool.type': 'function',
+      'gen_ai.tool.call.id': 'call-0',
+    })
+    expect(seconds(called.startTime)).toBeGreaterThan(seconds(turn.startTime))
     await end()
   })
 

@@ -112,19 +112,20 @@ describe('a function that the model calls', () => {
 
   test('words before the call are spoken and stay; the next round goes on after them', async () => {
     const { clock, backend, conversation, of } = talk({
-      backend: { replies: [{ ...asks, text: 'Let me look' }, { text: 'Let it be known: it rains.' }] },
+      backend: { replies: [{ ...asks, text: 'I look at the door' }, { text: 'the door is open.' }] },
       options: { tools: { weather } },
     })
     const outcome = conversation.ask('hello')
     await clock.runUntilIdle()
-    const whole = 'Let me look Let it be known: it rains.'
+    // Not a repetition to be left out: the model was not asked to go on where it stopped.
+    const whole = 'I look at the door the door is open.'
     expect(await outcome).toMatchObject({ ending: 'finished', text: whole, heard: whole })
     expect(of('RESPONSE_SEGMENT').map(({ index }) => index)).toEqual(of('RESPONSE_SEGMENT').map((_, at) => at))
     expect(of('RESPONSE_GENERATED')).toMatchObject([{ text: whole }])
-    // No request to go on where it stopped: what was said belongs to the call.
+    // What was said belongs to the call.
     expect(backend.requests.map(said)[1]).toEqual([
       ['user', 'hello'],
-      ['assistant', 'Let me look', 1],
+      ['assistant', 'I look at the door', 1],
       ['tool', 'rain in Oslo'],
     ])
   })
