@@ -270,6 +270,9 @@ describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('the embedded engin
 
   it('offers no tools, and says so', async () => {
     const tools = [{ name: 'light', description: 'Switches the light', parameters: {} }]
-    await expect(collect(noise, ask('light on', { tools }))).rejects.toMatchObject({ fault: 'capability' })
+    await expect(collect(noise, ask('light on', { tools }))).rejects.toMatchObject({
+      fault: 'capability',
+      message: expect.stringContaining('fallback.models'),
+    })
   })
 })
