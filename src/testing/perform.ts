@@ -1,6 +1,7 @@
 import { Subject } from 'rxjs'
 import type { InspectionEvent } from 'xstate'
-import type { Milliseconds, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
+import type { Clock, Milliseconds, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
+import type { ConversationStore } from '../persistence/store.ts'
 import type { EndpointDetector, LlmServiceOptions } from '../runtime/options.ts'
 import { createLlmService } from '../runtime/service.ts'
 import type { Scenario } from './scenario.ts'
@@ -39,7 +40,12 @@ export interface Performance {
 export interface Extras {
   detector?: EndpointDetector
   inspect?: (event: InspectionEvent) => void
+  /** Keeps the conversation; made anew for each run, on its clock. */
+  store?: (clock: Clock) => LaggingStore
 }
+
+/** A store that takes its time: its own timers are not the conversation's. */
+export type LaggingStore = ConversationStore & { readonly lingering?: number }
 
 /** A run ends here even where something is scheduled for ever. */
 const longestRunMs = 120_000
@@ -55,10 +61,12 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   const sink = scriptedSink({ ...scenario.sink, note: tell('sink') }, clock)
   const { defaultModel = scenario.backend?.models?.[0] ?? 'm1' } = scenario.options ?? {}
   const { detector, inspect } = extras
+  const store = extras.store?.(clock)
   const options: LlmServiceOptions = {
     ...scenario.options,
     ...(detector === undefined ? {} : { endpointing: { ...scenario.options?.endpointing, detector } }),
     ...(inspect === undefined ? {} : { inspect }),
+    ...(store === undefined ? {} : { store }),
     defaultModel,
     clock,
     random: seededRandom(1),
@@ -82,7 +90,7 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   const state = () => stateOf(conversation.actor.getSnapshot().value)
   const states = new Map<Milliseconds, string>()
   const scheduled = { atTheEnd: 0, onceStopped: 0, onceClosed: 0 }
-  const left = () => clock.pending - backend.lingering
+  const left = () => clock.pending - backend.lingering - (store?.lingering ?? 0)
 
   const moments = scenario.expect.flatMap((check) => ('state' in check ? [check.at] : [])).sort((a, b) => a - b)
   const look = async (beforeMs: Milliseconds) => {

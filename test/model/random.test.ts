@@ -1,12 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { InspectionEvent } from 'xstate'
 import { conversationMachine } from '../../machines/index.ts'
-import { formatScenario, parseScenario, runScenario } from '../../src/testing/index.ts'
-import { perform } from '../../src/testing/perform.ts'
+import type { Clock, Turn } from '../../machines/vocabulary.ts'
+import { LlmError } from '../../src/backends/contract.ts'
+import { readStoredConversation } from '../../src/persistence/record.ts'
+import {
+  formatScenario,
+  parseScenario,
+  runScenario,
+  scriptedStore,
+  type ScriptedStore,
+} from '../../src/testing/index.ts'
+import { perform, type LaggingStore } from '../../src/testing/perform.ts'
 import { brokenPromises } from './invariants.ts'
 import { randomCase, type RandomCase } from './timelines.ts'
 
@@ -20,6 +30,30 @@ const detectors: Record<Exclude<RandomCase['detector'], 'none'>, () => Promise<{
     throw new Error('the detector fails')
   },
   silent: () => new Promise(() => {}),
+}
+
+const stores: Record<Exclude<RandomCase['store'], 'none'>, (store: ScriptedStore, clock: Clock) => LaggingStore> = {
+  quick: (store) => store,
+  // Slower than most models, so that a first segment waits for it.
+  slow: (store, clock) => {
+    let lingering = 0
+    return {
+      ...store,
+      get lingering() {
+        return lingering
+      },
+      async commit(write) {
+        lingering += 1
+        await new Promise<void>((resolve) => void clock.schedule(resolve, 1_600))
+        lingering -= 1
+        await store.commit(write)
+      },
+    }
+  },
+  fails: (store) => ({
+    ...store,
+    commit: () => Promise.reject(new LlmError('store', { message: 'full', retryable: true })),
+  }),
 }
 
 /** Each state of the chart, as its path. */
@@ -38,6 +72,7 @@ describe('2 000 random conversations', () => {
       for (const state of entered) visits.set(state, (visits.get(state) ?? 0) + 1)
       for (const fault of faultsMet(given, seen)) met.set(fault, (met.get(fault) ?? 0) + 1)
       const broken = brokenPromises(given.scenario, seen)
+      if (!seen.isKept) broken.push('what the store keeps is not the history')
       if (broken.length > 0) throw new Error(broken.join('\n'))
     })
     const details = await fc.check(promises, { numRuns: runs, seed })
@@ -54,17 +89,29 @@ describe('2 000 random conversations', () => {
   })
 })
 
-async function play({ scenario, detector }: RandomCase, entered: Set<string>) {
+async function play({ scenario, detector, store }: RandomCase, entered: Set<string>) {
   const inspect = (event: InspectionEvent) => {
     if (event.type !== '@xstate.microstep' && event.type !== '@xstate.snapshot') return
     // The reply and the breakers are charts too; theirs are other states.
     if (!('value' in event.snapshot) || event.actorRef.sessionId !== event.rootId) return
     for (const path of pathsOf(event.snapshot.value, '')) if (states.includes(path)) entered.add(path)
   }
-  return perform(parseScenario(scenario), {
+  const scripted = scriptedStore()
+  const seen = await perform(parseScenario(scenario), {
     inspect,
+    ...(store === 'none' ? {} : { store: (clock) => stores[store](scripted, clock) }),
     ...(detector === 'none' ? {} : { detector: detectors[detector] }),
   })
+  return { ...seen, isKept: store === 'none' || store === 'fails' || isDeepStrictEqual(keptIn(scripted), seen.history) }
+}
+
+/** The history that the next run would begin with. */
+function keptIn({ kept }: ScriptedStore): readonly Turn[] {
+  const stored = kept.get('default')
+  if (stored === undefined) return []
+  const read = readStoredConversation(stored)
+  if (!read.ok) throw new Error(read.reason)
+  return read.remembered.history
 }
 
 /** What went wrong in this run: faults of requests that were made, and the ways of the sink that was used. */
@@ -87,7 +134,7 @@ async function told(smallest: RandomCase | undefined, error: unknown): Promise<s
   const file = join(tmpdir(), 'colloquy-failed-scenario.json')
   writeFileSync(file, `${JSON.stringify(smallest.scenario, null, 2)}\n`)
   const result = await runScenario(smallest.scenario)
-  return `${String(error)}\ndetector: ${smallest.detector}; the scenario is in ${file}\n${JSON.stringify(smallest.scenario)}\n${formatScenario(result)}`
+  return `${String(error)}\ndetector: ${smallest.detector}; store: ${smallest.store}; the scenario is in ${file}\n${JSON.stringify(smallest.scenario)}\n${formatScenario(result)}`
 }
 
 function statesBelow(nodes: Record<string, { states: object }>, prefix: string): string[] {

@@ -2,10 +2,11 @@
 import fc from 'fast-check'
 import type { ScenarioInput } from '../../src/testing/index.ts'
 
-/** A scenario, and the detector that a file cannot hold. */
+/** A scenario, and what a file cannot hold. */
 export interface RandomCase {
   scenario: ScenarioInput
   detector: 'none' | 'sure' | 'unsure' | 'fails' | 'silent'
+  store: 'none' | 'quick' | 'slow' | 'fails'
 }
 
 type Spoken = NonNullable<ScenarioInput['timeline']>[number]
@@ -120,6 +121,7 @@ export const randomCase: fc.Arbitrary<RandomCase> = fc
     asksAtOnce: fc.constantFrom(true, true, true, false),
     options,
     sink,
+    store: fc.constantFrom('none' as const, 'quick' as const, 'slow' as const, 'fails' as const),
     detector: fc.constantFrom(
       'none' as const,
       'none' as const,
@@ -130,8 +132,9 @@ export const randomCase: fc.Arbitrary<RandomCase> = fc
       'silent' as const,
     ),
   })
-  .map(({ stretches, stopAtMs, replies, detector, coughAtMs, asksAtOnce, ...rest }) => ({
+  .map(({ stretches, stopAtMs, replies, detector, store, coughAtMs, asksAtOnce, ...rest }) => ({
     detector,
+    store,
     scenario: {
       name: 'a random conversation',
       ...rest,
