@@ -16,6 +16,7 @@ import { systemClock } from '../src/runtime/clock.ts'
 import { seededRandom } from '../src/testing/seeded-random.ts'
 import { faultyStore } from './soak/faulty-store.ts'
 import { memoryBook } from './soak/memory-book.ts'
+import { soakTools } from './soak/soak-tools.ts'
 import { measureStops } from './soak/measure-stops.ts'
 import { soakCaller } from './soak/soak-caller.ts'
 import { turnBook } from './soak/turn-book.ts'
@@ -69,6 +70,7 @@ let actorsMade = 0
 let actorsGone = 0
 const graves = new FinalizationRegistry<undefined>(() => (actorsGone += 1))
 const book = turnBook()
+const functions = soakTools(clock)
 const memory = memoryBook()
 const folder = await mkdtemp(join(tmpdir(), 'colloquy-soak-'))
 const file = join(folder, 'conversations.db')
@@ -79,7 +81,15 @@ const service = createLlmService({
   apiKey: 'sk-soak',
   defaultModel: 'm1',
   fallback: { models: ['m2', { model: 'm3', baseUrl: urls[1] }], afterCommit: 'continue' },
-  timeouts: { connectMs: 500, firstTokenMs: 300, loadingMs: 500, idleMs: 200, totalMs: 2_000, queueMs: 500 },
+  timeouts: {
+    connectMs: 500,
+    firstTokenMs: 300,
+    loadingMs: 500,
+    idleMs: 200,
+    totalMs: 2_000,
+    queueMs: 500,
+    toolMs: 300,
+  },
   retry: { minDelayMs: 5, maxDelayMs: 20 },
   breaker: { failures: 8, openMs: 50, maxOpenMs: 500 },
   concurrency: { slots: 8, queue: 64 },
@@ -90,6 +100,7 @@ const service = createLlmService({
   limits: { conversations: conversations * 2, replyChars: 2_000 },
   clock,
   store,
+  tools: functions.tools,
   inspect(event) {
     if (event.type !== '@xstate.actor') return
     actorsMade += 1
@@ -167,6 +178,7 @@ const isFine =
   timersLeft === 0 &&
   socketsLeft === 0 &&
   wrong.length === 0 &&
+  functions.running === 0 &&
   busyLeft <= 0 &&
   !(growth > 5)
 const rows: [string, string][] = [
@@ -179,6 +191,8 @@ const rows: [string, string][] = [
   ['endings', listed(book.ended)],
   ['errors', listed(book.errors)],
   ['turns that did not end exactly once', String(book.wrong().length + unended.length)],
+  ['functions called', `${functions.called}, ${functions.aborted} of them aborted`],
+  ['functions still running', String(functions.running)],
   ['commits to the store', `${store.commits}, ${store.failed} failed and ${store.slowed} slow by intention`],
   [
     'conversations compared with what the store kept',

@@ -51,6 +51,28 @@ const faults: readonly LoopbackFault[] = [
   { kind: 'two-ends' },
 ]
 
+/** What a model wants to have called, rightly and wrongly. */
+const calls: readonly { name: string; written?: string }[] = [
+  { name: 'quick' },
+  { name: 'quick' },
+  { name: 'slow' },
+  { name: 'endless' },
+  { name: 'broken' },
+  { name: 'nobody' },
+  { name: 'quick', written: '{"city": "Os' },
+  { name: 'slow', written: '{"town":"Oslo"}' },
+]
+const toolNames = { quick: true, slow: true, endless: true, broken: true }
+
+/** As servers send them: an object where it is one, else what the model wrote. */
+function argumentsOf(written: string): unknown {
+  try {
+    return JSON.parse(written)
+  } catch {
+    return written
+  }
+}
+
 const seed = Number(process.argv[2] ?? 1)
 const random = seededRandom(seed)
 const injected = new Map<string, number>()
@@ -80,6 +102,12 @@ function reply(): LoopbackReply {
   if (dice < 0.37) {
     note('length')
     return { text, finishReason: 'length' }
+  }
+  if (dice < 0.45) {
+    const { name, written = '{"city":"Oslo"}' } = calls[Math.floor(random() * calls.length)] ?? { name: 'quick' }
+    const isFine = written.startsWith('{"city"') && name in toolNames
+    note(isFine ? 'none' : 'a call that cannot be made')
+    return { text: random() < 0.5 ? 'Let me look.' : '', toolCalls: [{ name, arguments: argumentsOf(written) }] }
   }
   note('none')
   return { text, untidy: random() < 0.2, sliceBytes: random() < 0.2 ? 7 : 4_096 }
