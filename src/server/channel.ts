@@ -9,7 +9,12 @@ type Watcher = (message: ServerMessage) => void
 /** One conversation as seen from the wire: who watches, who is its voice, where its charts stand. */
 export interface Channel {
   readonly conversation: Conversation
-  /** What a newcomer is told, then everything that happens. */
+  /**
+   * Runs now, or when what a store kept of the conversation has been read: what clients say before that waits, in their
+   * order, so that a newcomer is told first how it stands.
+   */
+  whenReady(run: () => void): void
+  /** What a newcomer is told when the conversation is ready, then everything that happens. */
   watch(watcher: Watcher): Subscription
   /** Tells what came in over the wire to all who watch, so that each shows the same conversation. */
   tell(message: ServerMessage): void
@@ -21,14 +26,30 @@ export interface Channel {
 
 export function openChannel(conversation: Conversation, clock: Clock, onDeserted: () => void): Channel {
   const { id: conversationId } = conversation
+  /** All who watch, also those who wait to be told how it stands. */
   const watchers = new Set<Watcher>()
+  const greeted = new Set<Watcher>()
   const ears = new Subject<SpeechEvent>()
   let voice: { voice: WireVoice; watcher: Watcher } | null = null
   let watching: Subscription | null = null
+  let early: (() => void)[] | null = []
 
   const tell = (message: ServerMessage) => {
-    for (const watcher of watchers) watcher(message)
+    for (const watcher of greeted) watcher(message)
   }
+
+  // What happens while it is read is in what a newcomer is told, but for what could not be read.
+  const troubles: ServerMessage[] = []
+  const reading = conversation.events.subscribe((event) => {
+    if (event.type === 'ERROR_OCCURRED' && event.code === 'store') troubles.push(event)
+  })
+  void conversation.ready.then(() => {
+    reading.unsubscribe()
+    const waiting = early ?? []
+    early = null
+    for (const run of waiting) run()
+    for (const trouble of troubles) tell(trouble)
+  })
 
   function listen(): Subscription {
     const subscription = conversation.listenTo(ears)
@@ -44,6 +65,24 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
     return subscription
   }
 
+  function greet(watcher: Watcher): void {
+    watching ??= listen()
+    greeted.add(watcher)
+    watcher({
+      type: 'conversation',
+      conversationId,
+      state: stateOf(conversation),
+      history: conversation.history,
+      voice: voice !== null,
+      charts: chartsNow(conversation).map((step) => ({ conversationId, ...step, atMs: clock.now() })),
+    })
+  }
+
+  function whenReady(run: () => void): void {
+    if (early === null) run()
+    else early.push(run)
+  }
+
   function desertedAgain(): void {
     if (watchers.size > 0 || voice !== null) return
     watching?.unsubscribe()
@@ -54,21 +93,18 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
   return {
     conversation,
     tell,
+    whenReady,
     watch(watcher) {
-      watching ??= listen()
       watchers.add(watcher)
-      watcher({
-        type: 'conversation',
-        conversationId,
-        state: stateOf(conversation),
-        history: conversation.history,
-        voice: voice !== null,
-        charts: chartsNow(conversation).map((step) => ({ conversationId, ...step, atMs: clock.now() })),
-      })
-      return new Subscription(() => {
+      const left = new Subscription(() => {
         watchers.delete(watcher)
+        greeted.delete(watcher)
         desertedAgain()
       })
+      whenReady(() => {
+        if (!left.closed) greet(watcher)
+      })
+      return left
     },
     hear(event) {
       tell({ ...event, conversationId, atMs: event.atMs ?? clock.now() })

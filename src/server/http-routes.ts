@@ -1,10 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { conversationMachine, replyMachine } from '../../machines/index.ts'
-import type { Clock, Conversation, ErrorCode, LlmService } from '../index.ts'
+import {
+  LlmError,
+  readStoredConversation,
+  type Clock,
+  type Conversation,
+  type ConversationStore,
+  type ErrorCode,
+  type LlmService,
+  type Turn,
+} from '../index.ts'
 import { chartOf } from './chart.ts'
 import { bearerOf, type Guard } from './guard.ts'
 import type { Hub } from './hub.ts'
+import { keptHistory } from './kept-history.ts'
 import { securityHeaders, servePage } from './pages.ts'
 import { protocolVersion, type Answering, type ServerMessage } from './protocol.ts'
 import type { WireLimits } from './wire-client.ts'
@@ -12,6 +22,7 @@ import type { WireLimits } from './wire-client.ts'
 export interface HttpContext {
   service: LlmService
   hub: Hub
+  kept: Pick<ConversationStore, 'load'> | undefined
   clock: Clock
   guard: Guard
   limits: WireLimits
@@ -53,11 +64,26 @@ export async function serveHttp(
   if (id === undefined) return tellError(response, 400, 'bad-input', 'the conversation id is not valid')
   if (what === 'history') {
     if (method !== 'GET') return notAllowed(response, 'GET')
-    if (!hub.has(id)) return tellError(response, 404, 'bad-input', 'there is no such conversation yet')
-    return tell(response, 200, { conversationId: id, history: context.service.conversation(id).history })
+    const history = await historyOf(id, context)
+    if (history === undefined) return tellError(response, 404, 'bad-input', 'there is no such conversation yet')
+    return tell(response, 200, { conversationId: id, history })
   }
   if (method !== 'POST') return notAllowed(response, 'POST')
   return ask(request, response, id, context)
+}
+
+/** undefined: never heard of. A look opens no conversation: one that is only kept is read from where it is kept. */
+async function historyOf(id: string, { service, hub, kept }: HttpContext): Promise<readonly Turn[] | undefined> {
+  if (hub.has(id)) {
+    const conversation = service.conversation(id)
+    await conversation.ready
+    return conversation.history
+  }
+  const stored = await kept?.load(id)
+  if (stored === undefined) return undefined
+  const read = readStoredConversation(stored)
+  if (read.ok) return keptHistory(read.remembered)
+  throw new LlmError('store', { message: `what is kept of this conversation cannot be used: ${read.reason}` })
 }
 
 async function ask(
@@ -86,6 +112,8 @@ async function ask(
   const { conversation } = hub.channel(id)
   if (conversation.actor.getSnapshot().status !== 'active')
     return tellError(response, 409, 'bad-input', 'this conversation is over; use another id')
+  // What it tells until then is of an earlier run.
+  await conversation.ready
   await stream(conversation, parsed.data.text, response, { bufferedBytes: limits.bufferedBytes, clock })
 }
 

@@ -65,6 +65,7 @@ export function createHub(service: LlmService, clock: Clock): Hub {
       const channel = openChannel(service.conversation(conversationId), clock, () => channels.delete(conversationId))
       channels.set(conversationId, channel)
       if (!known.has(conversationId)) note(channel.conversation)
+      channel.whenReady(() => note(channel.conversation))
       return channel
     },
     lines,

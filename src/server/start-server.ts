@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { WebSocketServer, type WebSocket } from 'ws'
-import { LlmError, systemClock, type Clock, type LlmService } from '../index.ts'
+import { LlmError, systemClock, type Clock, type ConversationStore, type LlmService } from '../index.ts'
 import { bearerOf, createGuard, isLoopback } from './guard.ts'
 import { serveHttp, tellError } from './http-routes.ts'
 import { createHub } from './hub.ts'
@@ -10,6 +10,8 @@ import { serveClient, type WireLimits } from './wire-client.ts'
 
 export interface ServerOptions {
   service: LlmService
+  /** Reads what the service's store holds of conversations that nobody has opened yet; left to its owner. */
+  kept?: Pick<ConversationStore, 'load'>
   answering: Answering
   /** Default 127.0.0.1. Anything but loopback demands a token. */
   host?: string
@@ -53,11 +55,12 @@ const shortestToken = 12
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { service, answering, host = '127.0.0.1', port = 4_747, version = '0', clock = systemClock, token } = options
+  const { kept } = options
   checkAccess({ host, token })
   const limits = { ...defaultLimits, ...options.limits }
   const guard = createGuard({ host, token })
   const hub = createHub(service, clock)
-  const context = { service, hub, clock, guard, limits, answering, version }
+  const context = { service, hub, kept, clock, guard, limits, answering, version }
 
   const server = createServer((request, response) => {
     serveHttp(request, response, context).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import type { Subscription } from 'rxjs'
 import type { RawData, WebSocket } from 'ws'
 import { LlmError, type Clock, type SpeechEvent } from '../index.ts'
+import type { Channel } from './channel.ts'
 import type { Guard } from './guard.ts'
 import type { Hub } from './hub.ts'
 import { clientMessages, protocolVersion, type Answering, type ClientMessage, type ServerMessage } from './protocol.ts'
@@ -33,7 +34,7 @@ const helloMs = 5_000
 export function serveClient(socket: WebSocket, isTrusted: boolean, context: WireContext): void {
   const { hub, clock, guard, limits } = context
   const messages = clientMessages(limits.utteranceChars)
-  const watched = new Map<string, Subscription>()
+  const watched = new Map<string, { channel: Channel; watching: Subscription }>()
   const voices = new Map<string, Subscription>()
   const speaking = new Set<string>()
   let isGreeted = false
@@ -54,12 +55,26 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
   const refuse = (message: string, conversationId = 'wire') =>
     send({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code: 'bad-input', message, recoverable: true })
 
-  function watch(conversationId: string): void {
-    if (watched.has(conversationId)) return
+  function watch(conversationId: string): Channel | undefined {
+    const known = watched.get(conversationId)
+    if (known !== undefined) return known.channel
     if (watched.size >= limits.openPerClient) {
-      return refuse(`${limits.openPerClient} conversations are open here; leave some first`, conversationId)
+      refuse(`${limits.openPerClient} conversations are open here; leave some first`, conversationId)
+      return undefined
     }
-    watched.set(conversationId, hub.channel(conversationId).watch(send))
+    const channel = hub.channel(conversationId)
+    watched.set(conversationId, { channel, watching: channel.watch(send) })
+    return channel
+  }
+
+  /** After all that was said before. */
+  function leave(conversationId: string): void {
+    const left = watched.get(conversationId)
+    watched.delete(conversationId)
+    left?.channel.whenReady(() => {
+      dropVoice(conversationId)
+      left.watching.unsubscribe()
+    })
   }
 
   function greet(message: Extract<ClientMessage, { type: 'hello' }>): void {
@@ -112,17 +127,21 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
 
   function serve(message: ClientMessage): void {
     if (message.type === 'hello') return greet(message)
-    const { conversationId } = message
+    if (message.type === 'leave') return leave(message.conversationId)
     // Whoever speaks in a conversation hears it as well.
-    if (message.type !== 'leave') watch(conversationId)
-    if (!watched.has(conversationId)) return
+    watch(message.conversationId)?.whenReady(() => {
+      try {
+        act(message)
+      } catch (error) {
+        failed(message.conversationId)(error)
+      }
+    })
+  }
+
+  function act(message: Exclude<ClientMessage, { type: 'hello' | 'leave' }>): void {
+    const { conversationId } = message
     switch (message.type) {
       case 'open':
-        return
-      case 'leave':
-        dropVoice(conversationId)
-        watched.get(conversationId)?.unsubscribe()
-        watched.delete(conversationId)
         return
       case 'ask':
         ask(message).catch(failed(conversationId))
@@ -165,9 +184,14 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
   socket.on('close', () => {
     cancelHello()
     stopList()
-    for (const conversationId of speaking) hub.channel(conversationId).hear({ type: 'SPEECH_ENDED', conversationId })
-    for (const one of voices.values()) one.unsubscribe()
-    for (const one of watched.values()) one.unsubscribe()
+    const endSpeech = (conversationId: string) => {
+      if (speaking.delete(conversationId)) hub.channel(conversationId).hear({ type: 'SPEECH_ENDED', conversationId })
+    }
+    for (const conversationId of speaking) endSpeech(conversationId)
+    for (const [conversationId, { channel }] of watched) {
+      channel.whenReady(() => endSpeech(conversationId))
+      leave(conversationId)
+    }
   })
 }
 
