@@ -38,6 +38,11 @@ export interface ChatRequest {
   think?: boolean
   keepAlive?: string | number
   tools?: ToolDefinition[]
+  /**
+   * `none`: the functions stay in the prompt, so that its prefix stays the same, but none may be called. A dialect that
+   * cannot say so leaves them away. Default `auto`.
+   */
+  toolChoice?: 'auto' | 'none'
   /** Default true. `false` asks for the reply whole (it still arrives as records). */
   stream?: boolean
 }

@@ -38,7 +38,9 @@ export function ollamaChat({ baseUrl, apiKey, lineBytes = defaultLineBytes }: Se
 }
 
 function chatBody(request: ChatRequest): OllamaChat {
-  const tools = request.tools?.map(({ name, description, parameters }) => ({
+  // Ollama knows no tool_choice: not to be called is not to be told.
+  const offered = request.toolChoice === 'none' ? undefined : request.tools
+  const tools = offered?.map(({ name, description, parameters }) => ({
     type: 'function',
     function: { name, description, parameters: toolParameters.parse(parameters) },
   }))

@@ -50,7 +50,10 @@ function completionBody(request: ChatRequest) {
     ...(stop === undefined || stop.length === 0 ? {} : { stop }),
     ...(tools === undefined || tools.length === 0
       ? {}
-      : { tools: tools.map((tool) => ({ type: 'function', function: tool })) }),
+      : {
+          tools: tools.map((tool) => ({ type: 'function', function: tool })),
+          ...(request.toolChoice === 'none' ? { tool_choice: 'none' } : {}),
+        }),
   }
 }
 

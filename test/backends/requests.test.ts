@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ChatMessage, ChatRequest } from '../../src/backends/contract.ts'
+import { toEngineMessages } from '../../src/backends/embedded/engine-prompt.ts'
 import { promptOf } from '../../src/backends/ollama-generate.ts'
 import { mergeNeighbours } from '../../src/backends/openai.ts'
 import { askServer, closeServersAfterEach, serverFor } from './ask.ts'
@@ -75,6 +76,29 @@ describe('ollama-chat', () => {
       },
       { role: 'tool', content: 'done', tool_call_id: 'c1', tool_name: 'light' },
     ])
+  })
+})
+
+describe('functions that may not be called', () => {
+  const request: ChatRequest = { model: 'm1', messages: history, tools: [light], toolChoice: 'none' }
+
+  test('openai keeps them at the front of the prompt, byte for byte, and says so', async () => {
+    const { tool_choice, ...body } = (await bodyOf('openai', request)) ?? {}
+    expect(tool_choice).toBe('none')
+    expect(body).toEqual(await bodyOf('openai', { ...request, toolChoice: 'auto' }))
+    expect(await bodyOf('openai', { model: 'm1', messages: history, toolChoice: 'none' })).not.toHaveProperty(
+      'tool_choice',
+    )
+  })
+
+  test('ollama-chat, which cannot say so, leaves them away', async () => {
+    expect(await bodyOf('ollama-chat', request)).not.toHaveProperty('tools')
+    expect(await bodyOf('ollama-chat', { ...request, toolChoice: 'auto' })).toHaveProperty('tools')
+  })
+
+  test('the embedded engine, which calls none, answers', () => {
+    expect(toEngineMessages(request)).toEqual(history)
+    expect(() => toEngineMessages({ ...request, toolChoice: 'auto' })).toThrow(/calls no tools/)
   })
 })
 

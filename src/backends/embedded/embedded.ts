@@ -187,7 +187,7 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
 function toEngineRequest(request: ChatRequest): EngineRequest {
   const { maxTokens = 512, temperature, topP, seed, stop = [] } = request
   return {
-    messages: toEngineMessages(request.messages, request.tools),
+    messages: toEngineMessages(request),
     maxTokens,
     stop,
     ...(temperature === undefined ? {} : { temperature }),
