@@ -1,20 +1,21 @@
 import { LlmError } from '../index.ts'
 import { configFlags, type Command, type ExitCode } from './command.ts'
 import { converse } from './converse.ts'
-import { openService } from './open-service.ts'
+import { openService, type Opening } from './open-service.ts'
+import { openKeeping, storeFlag } from './open-store.ts'
 import { UsageError } from './read-arguments.ts'
 import { readSettings } from './read-settings.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { streamReply } from './stream-reply.ts'
-import type { Terminal } from './terminal.ts'
 
 export const chat: Command = {
   name: 'chat',
-  usage: '[--once TEXT] [--json]',
+  usage: '[--once TEXT] [--store FILE] [--json]',
   summary: 'A conversation in the terminal; through a pipe one line in, one reply out',
   flags: {
     once: { value: 'TEXT', meaning: 'say this, print the reply, leave' },
     json: { meaning: 'print a JSON object per reply: text, heard, ending, backend, model, timings' },
+    ...storeFlag,
     ...configFlags,
   },
   async run(given, terminal) {
@@ -24,24 +25,24 @@ export const chat: Command = {
     if (once !== undefined && once.trim() === '') throw new UsageError('--once needs a text with at least one word')
     const settings = await readSettings(given, terminal)
     const asJson = given.switches.has('json')
-    return once === undefined ? converse(settings, terminal, asJson) : sayOnce(once, { terminal, asJson, settings })
+    const keeping = await openKeeping(given, terminal)
+    const talk = { settings, terminal, keeping, asJson }
+    return once === undefined ? converse(talk) : sayOnce(once, talk)
   },
 }
 
-interface Once {
-  terminal: Terminal
-  asJson: boolean
-  settings: Awaited<ReturnType<typeof readSettings>>
-}
-
 /** Ctrl-C gives up the setting-up, then interrupts the reply, which ends the command. */
-async function sayOnce(text: string, { terminal, asJson, settings }: Once): Promise<ExitCode> {
+async function sayOnce(
+  text: string,
+  { asJson, ...opening }: Omit<Opening, 'signal'> & { asJson: boolean },
+): Promise<ExitCode> {
+  const { terminal } = opening
   const leaving = new AbortController()
   const stopListening = terminal.onInterrupt(() =>
     leaving.abort(new LlmError('config', { message: 'stopped by Ctrl-C' })),
   )
   try {
-    const { service, close } = await openService(settings, terminal, leaving.signal)
+    const { service, close } = await openService({ ...opening, signal: leaving.signal })
     try {
       const conversation = service.conversation()
       leaving.signal.addEventListener('abort', () => conversation.interrupt())

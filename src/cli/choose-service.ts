@@ -1,8 +1,9 @@
 import type { Settings } from '../config/config.ts'
-import { createLlmService, LlmError, type BackendInfo, type LlmService, type LlmServiceOptions } from '../index.ts'
+import { LlmError, type BackendInfo, type LlmService, type LlmServiceOptions } from '../index.ts'
 import { scriptedModel, scriptedResponder } from '../server/scripted-responder.ts'
 import type { Answering } from '../server/protocol.ts'
 import { openEmbedded } from './open-embedded.ts'
+import { initializedService, type Keeping } from './open-store.ts'
 import { print, type Terminal } from './terminal.ts'
 
 export interface ChosenService {
@@ -17,6 +18,8 @@ export interface Choosing {
   signal: AbortSignal
   /** What every service gets, whoever answers. */
   options: Pick<LlmServiceOptions, 'inspect'>
+  /** Where conversations are kept, if they are. */
+  keeping: Keeping | undefined
 }
 
 /**
@@ -25,10 +28,9 @@ export interface Choosing {
  * with an LlmError where what somebody asked for cannot be had.
  */
 export async function chooseService(choosing: Choosing): Promise<ChosenService> {
-  const { settings, options } = choosing
+  const { settings, options, keeping, terminal } = choosing
   if (settings.apiType === 'embedded') return embedded(choosing)
-  const service = createLlmService({ ...settings, ...options })
-  const info = await service.initialize()
+  const { service, info } = await initializedService({ ...settings, ...options }, keeping, terminal)
   const isConfigured = settings.baseUrl !== undefined || settings.apiType !== 'auto'
   if (isConfigured) {
     const trouble = whatIsMissing(info, settings)
@@ -58,10 +60,14 @@ async function embeddedOrScripted(choosing: Choosing, info: BackendInfo): Promis
   }
 }
 
-async function embedded({ settings, terminal, signal, options }: Choosing): Promise<ChosenService> {
+async function embedded({ settings, terminal, signal, options, keeping }: Choosing): Promise<ChosenService> {
   const { backend, modelName } = await openEmbedded(settings, terminal, signal)
   const fallback = { ...settings.fallback, models: [] }
-  const service = createLlmService({ ...settings, ...options, defaultModel: modelName, fallback, backend })
+  const given = { ...settings, ...options, defaultModel: modelName, fallback, backend }
+  const { service } = await initializedService(given, keeping, terminal).catch(async (error: unknown) => {
+    await backend.close?.()
+    throw error
+  })
   const warming = new AbortController()
   const prompt = { model: modelName, messages: [{ role: 'system' as const, content: settings.systemPrompt }] }
   const warmed = (backend.prewarm?.(prompt, warming.signal) ?? Promise.resolve()).catch((error: unknown) => {
@@ -80,10 +86,11 @@ async function embedded({ settings, terminal, signal, options }: Choosing): Prom
   }
 }
 
-function scripted({ settings, options }: Choosing, why: string): ChosenService {
+async function scripted({ settings, options, keeping, terminal }: Choosing, why: string): Promise<ChosenService> {
   const fallback = { ...settings.fallback, models: [] }
   const backend = scriptedResponder()
-  const service = createLlmService({ ...settings, ...options, defaultModel: scriptedModel, fallback, backend })
+  const given = { ...settings, ...options, defaultModel: scriptedModel, fallback, backend }
+  const { service } = await initializedService(given, keeping, terminal)
   const notice = `This is not a language model, only a few scripted answers. ${capital(why)}. For a real one: start Ollama (ollama serve; ollama pull llama3.2:3b), or run colloquy model pull with a network, then start again.`
   return {
     service,

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
-import type { Settings } from '../config/config.ts'
 import { LlmError } from '../index.ts'
 import type { ExitCode } from './command.ts'
-import { openService, type OpenService } from './open-service.ts'
+import { changeModel } from './change-model.ts'
+import { openService, type Opening, type OpenService } from './open-service.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { streamReply } from './stream-reply.ts'
 import { print, type Terminal } from './terminal.ts'
@@ -10,7 +10,8 @@ import { print, type Terminal } from './terminal.ts'
 const slashCommands = '/model NAME, /state and /quit'
 
 interface Talk {
-  settings: Settings
+  /** What the open service was opened with. */
+  opening: Opening
   terminal: Terminal
   asJson: boolean
   leaving: AbortController
@@ -26,7 +27,8 @@ interface Talk {
  * would; Ctrl-C interrupts the reply, and leaves where there is none. Through a pipe each line waits for the reply to
  * the one before. Resolves with 1 when a turn failed.
  */
-export async function converse(settings: Settings, terminal: Terminal, asJson: boolean): Promise<ExitCode> {
+export async function converse({ asJson, ...given }: Omit<Opening, 'signal'> & { asJson: boolean }): Promise<ExitCode> {
+  const { terminal } = given
   const isInteractive = terminal.input.isTTY === true
   const leaving = new AbortController()
   const lines = createInterface({ input: terminal.input, crlfDelay: Infinity })
@@ -39,9 +41,10 @@ export async function converse(settings: Settings, terminal: Terminal, asJson: b
     lines.close()
   })
   try {
-    const open = await openService(settings, terminal, leaving.signal)
-    talk = { settings, terminal, asJson, leaving, open, running: new Set(), failed: false }
-    if (isInteractive) print(terminal.output, `Talking with ${open.where}. There are ${slashCommands}; Ctrl-C leaves.`)
+    const opening = { ...given, signal: leaving.signal }
+    const open = await openService(opening)
+    talk = { opening, terminal, asJson, leaving, open, running: new Set(), failed: false }
+    if (isInteractive) await greet(talk)
     await hearLines(incoming, talk, isInteractive)
     return talk.failed ? 1 : 0
   } finally {
@@ -49,6 +52,14 @@ export async function converse(settings: Settings, terminal: Terminal, asJson: b
     lines.close()
     await talk?.open.close()
   }
+}
+
+async function greet({ open, terminal: { output } }: Talk): Promise<void> {
+  print(output, `Talking with ${open.where}. There are ${slashCommands}; Ctrl-C leaves.`)
+  const conversation = open.service.conversation()
+  await conversation.ready
+  const { length } = conversation.history.filter(({ role }) => role !== 'tool')
+  if (length > 0) print(output, `Going on after ${length} turn${length === 1 ? '' : 's'}.`)
 }
 
 async function hearLines(incoming: AsyncIterator<string>, talk: Talk, isInteractive: boolean): Promise<void> {
@@ -101,11 +112,11 @@ async function obey(line: string, talk: Talk): Promise<boolean> {
     case 'exit':
       return false
     case 'state':
-      print(errors, state(talk))
+      print(errors, await state(talk))
       return true
     case 'model':
       if (name === '') print(errors, 'name the model: /model NAME')
-      else await changeModel(name, talk).catch((error: unknown) => tell(error, talk))
+      else await useModel(name, talk)
       return true
     default:
       print(errors, `colloquy: unknown command /${word}; there are ${slashCommands}`)
@@ -113,24 +124,19 @@ async function obey(line: string, talk: Talk): Promise<boolean> {
   }
 }
 
-function state({ open }: Talk): string {
-  const { actor, history } = open.service.conversation()
-  return `${JSON.stringify(actor.getSnapshot().value)}, ${history.length} turns so far, with ${open.where}`
+async function state({ open }: Talk): Promise<string> {
+  const conversation = open.service.conversation()
+  await conversation.ready
+  const value = JSON.stringify(conversation.actor.getSnapshot().value)
+  return `${value}, ${conversation.history.length} turns so far, with ${open.where}`
 }
 
-/** The conversation begins anew, since the settings of a service never change; the old one stays if that fails. */
-async function changeModel(name: string, talk: Talk): Promise<void> {
-  const settings = { ...talk.settings, defaultModel: name, fallback: { ...talk.settings.fallback, models: [] } }
-  const next = await openService(settings, talk.terminal, talk.leaving.signal)
-  const { models } = await next.service.initialize()
-  const names = models?.map((model) => model.name) ?? []
-  if (names.length > 0 && !names.some((known) => known === name || known.split(':')[0] === name)) {
-    await next.close()
-    throw new LlmError('model-missing', { message: `there is no model ${name}; there are ${names.join(', ')}` })
-  }
-  await talk.open.close()
-  talk.open = next
-  print(talk.terminal.errors, `Talking with ${name}; the conversation begins anew.`)
+async function useModel(name: string, talk: Talk): Promise<void> {
+  const { opening, open, trouble } = await changeModel(name, talk)
+  Object.assign(talk, { opening, open })
+  if (trouble !== undefined) return tell(trouble, talk)
+  const how = opening.keeping === undefined ? 'begins anew' : 'goes on'
+  print(talk.terminal.errors, `Talking with ${name}; the conversation ${how}.`)
 }
 
 function tell(error: unknown, talk: Talk): void {

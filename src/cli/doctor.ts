@@ -34,11 +34,11 @@ async function examine(settings: Settings, terminal: Terminal): Promise<Report> 
   // a server that answers is used, for better or worse
   if (server?.steps.some(({ name, ok }) => name === 'http' && ok)) return server
   if (!(await isProvisioned(settings, terminal))) return notSetUp(server)
-  const { service, close } = await openService(
-    { ...settings, apiType: 'embedded' },
+  const { service, close } = await openService({
+    settings: { ...settings, apiType: 'embedded' },
     terminal,
-    new AbortController().signal,
-  )
+    signal: new AbortController().signal,
+  })
   try {
     return { ...(await service.diagnose()), embedded: 'ready' }
   } finally {

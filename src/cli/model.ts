@@ -7,6 +7,7 @@ import { defaultModelName, findCatalogueModel, modelCatalogue } from '../provisi
 import { jsonFlag, type Command, type ExitCode } from './command.ts'
 import { provision } from './open-embedded.ts'
 import { UsageError } from './read-arguments.ts'
+import { table } from './table.ts'
 import { print, type Terminal } from './terminal.ts'
 
 const verbs = ['pull', 'list']
@@ -52,7 +53,12 @@ async function pull(name = defaultModelName, terminal: Terminal, asJson: boolean
 async function list(terminal: Terminal, asJson: boolean): Promise<ExitCode> {
   const cacheDir = resolve(terminal.folder, cacheFolder(terminal.environment))
   const models = await listModels({ cacheDir })
-  print(terminal.output, asJson ? JSON.stringify(models.map(plain), null, 2) : table(models.map(row)))
+  print(
+    terminal.output,
+    asJson
+      ? JSON.stringify(models.map(plain), null, 2)
+      : table([['model', 'file', 'memory', 'licence', ''], ...models.map(row)]),
+  )
   return 0
 }
 
@@ -63,17 +69,4 @@ function plain({ name, sizeBytes, licence, memoryBytes, installed, fits, path }:
 function row({ name, sizeBytes, licence, memoryBytes, installed, fits }: ListedModel): string[] {
   const state = installed ? 'here' : fits ? 'can be pulled' : 'too large for this machine'
   return [name, `${Math.round(sizeBytes / 1e6)} MB`, `${(memoryBytes / 1e9).toFixed(1)} GB`, licence, state]
-}
-
-function table(rows: string[][]): string {
-  const lines = [['model', 'file', 'memory', 'licence', ''], ...rows]
-  const widths = lines[0]?.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0))) ?? []
-  return lines
-    .map((line) =>
-      line
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
 }

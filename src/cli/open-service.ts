@@ -1,6 +1,7 @@
 import type { Settings } from '../config/config.ts'
-import { createLlmService, type Backend, type BackendInfo, type LlmService } from '../index.ts'
+import type { Backend, LlmService } from '../index.ts'
 import { openEmbedded } from './open-embedded.ts'
+import { initializedService, type Keeping } from './open-store.ts'
 import { print, type Terminal } from './terminal.ts'
 
 export interface OpenService {
@@ -10,15 +11,25 @@ export interface OpenService {
   close(): Promise<void>
 }
 
+export interface Opening {
+  settings: Settings
+  terminal: Terminal
+  /** Gives up the setting-up. */
+  signal: AbortSignal
+  /** Where conversations are kept, if they are. */
+  keeping?: Keeping | undefined
+}
+
 /**
  * The service that a command talks to: the configured server; where none is configured Ollama at its usual place; where
  * that does not answer either, the embedded engine, which is set up first if need be. A server that was configured is
  * the one that is used, whether it answers or not.
  */
-export async function openService(settings: Settings, terminal: Terminal, signal: AbortSignal): Promise<OpenService> {
-  if (settings.apiType === 'embedded') return embedded(settings, terminal, signal)
-  const service = createLlmService(settings)
-  const { reachable, origin } = await firstLook(service)
+export async function openService(opening: Opening): Promise<OpenService> {
+  const { settings, terminal, keeping } = opening
+  if (settings.apiType === 'embedded') return embedded(opening)
+  const { service, info } = await initializedService(settings, keeping, terminal)
+  const { reachable, origin } = info
   const isConfigured = settings.baseUrl !== undefined || settings.apiType !== 'auto'
   if (isConfigured || reachable) return { service, where: origin, close: () => service.close() }
   await service.close()
@@ -26,22 +37,16 @@ export async function openService(settings: Settings, terminal: Terminal, signal
     terminal.errors,
     `No server answers at ${origin} and none is configured (--base-url): using the embedded engine, on this machine.`,
   )
-  return embedded(settings, terminal, signal)
+  return embedded(opening)
 }
 
-/** Rejects where the configuration can never work; a server that does not answer yet may do so later. */
-async function firstLook(service: LlmService): Promise<BackendInfo> {
-  try {
-    return await service.initialize()
-  } catch (error) {
-    await service.close()
-    throw error
-  }
-}
-
-async function embedded(settings: Settings, terminal: Terminal, signal: AbortSignal): Promise<OpenService> {
+async function embedded({ settings, terminal, signal, keeping }: Opening): Promise<OpenService> {
   const { backend, modelName } = await openEmbedded(settings, terminal, signal)
-  const service = createLlmService(withOnly(settings, modelName, backend))
+  const given = withOnly(settings, modelName, backend)
+  const { service } = await initializedService(given, keeping, terminal).catch(async (error: unknown) => {
+    await backend.close?.()
+    throw error
+  })
   return {
     service,
     where: `the embedded engine (${modelName})`,

@@ -2,6 +2,7 @@ import { suggestion } from '../config/nearest.ts'
 import { LlmError } from '../index.ts'
 import { chat } from './chat.ts'
 import type { Command, ExitCode } from './command.ts'
+import { conversations } from './conversations.ts'
 import { doctor } from './doctor.ts'
 import { graph } from './graph.ts'
 import { commandHelp, overview } from './help.ts'
@@ -12,7 +13,7 @@ import { start } from './start.ts'
 import { print, type Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
-export const commands: readonly Command[] = [start, chat, doctor, model, graph, scenario]
+export const commands: readonly Command[] = [start, chat, doctor, model, conversations, graph, scenario]
 
 const helpFlag = { help: { meaning: 'print this' } }
 /** Mistakes in what somebody wrote, told apart from what went wrong with it. */

@@ -2,6 +2,7 @@ import { startInspector } from '../inspection/index.ts'
 import { checkAccess, startServer, type RunningServer } from '../server/start-server.ts'
 import { chooseService, type ChosenService } from './choose-service.ts'
 import { configFlags, type Command, type ExitCode } from './command.ts'
+import { openKeeping, storeFlag } from './open-store.ts'
 import { UsageError, type Arguments } from './read-arguments.ts'
 import { readSettings } from './read-settings.ts'
 import { print, type Terminal } from './terminal.ts'
@@ -11,12 +12,13 @@ const usualPort = 4_747
 
 export const start: Command = {
   name: 'start',
-  usage: '[--port 4747] [--host 127.0.0.1] [--token SECRET] [--inspect] [--json]',
+  usage: '[--port 4747] [--host 127.0.0.1] [--token SECRET] [--store FILE] [--inspect] [--json]',
   summary: 'Serves the page, HTTP and the WebSocket, with whatever model there is',
   flags: {
     port: { value: 'PORT', meaning: 'where to listen; the next free one when it is taken. Default 4747' },
     host: { value: 'HOST', meaning: 'address to listen on; default 127.0.0.1, this machine alone' },
     token: { value: 'SECRET', meaning: 'bearer token to demand; needed when other machines may come in' },
+    ...storeFlag,
     inspect: { meaning: 'serve the inspector too: every actor, chart and event, on this machine alone' },
     json: { meaning: 'print one JSON object when ready: url, port, who answers' },
     ...configFlags,
@@ -47,12 +49,14 @@ async function serve(
   { terminal, port, signal }: { terminal: Terminal; port: number; signal: AbortSignal },
 ): Promise<ExitCode> {
   const settings = await readSettings(given, terminal)
+  const keeping = await openKeeping(given, terminal)
+  const reader = keeping?.reader()
   const inspector = given.switches.has('inspect') ? await startInspector() : undefined
   let chosen: ChosenService | undefined
   let server: RunningServer | undefined
   try {
     const options = inspector === undefined ? {} : { inspect: inspector.inspect }
-    chosen = await chooseService({ settings, terminal, signal, options })
+    chosen = await chooseService({ settings, terminal, signal, options, keeping })
     const host = given.texts.get('host')
     const token = given.texts.get('token')
     server = await startServer({
@@ -63,6 +67,7 @@ async function serve(
       limits: { utteranceChars: settings.limits.utteranceChars },
       ...(host === undefined ? {} : { host }),
       ...(token === undefined ? {} : { token }),
+      ...(reader === undefined ? {} : { kept: reader }),
     })
     announce(server, {
       chosen,
@@ -70,11 +75,13 @@ async function serve(
       port,
       asJson: given.switches.has('json'),
       inspectorUrl: inspector?.url,
+      storeFile: keeping?.file,
     })
     await aborted(signal)
     return 0
   } finally {
     await server?.close()
+    await reader?.close()
     await chosen?.close()
     await inspector?.close()
   }
@@ -86,17 +93,19 @@ interface Announcement {
   port: number
   asJson: boolean
   inspectorUrl: string | undefined
+  storeFile: string | undefined
 }
 
 function announce(
   server: RunningServer,
-  { chosen: { answering }, terminal, port, asJson, inspectorUrl }: Announcement,
+  { chosen: { answering }, terminal, port, asJson, inspectorUrl, storeFile }: Announcement,
 ): void {
   if (server.port !== port && port !== 0) print(terminal.errors, `Port ${port} is taken: using ${server.port}.`)
   if (asJson) {
     const { url, host, port: bound } = server
     const inspector = inspectorUrl === undefined ? {} : { inspector: inspectorUrl }
-    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering, ...inspector }))
+    const store = storeFile === undefined ? {} : { store: storeFile }
+    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering, ...inspector, ...store }))
   }
   if (answering.notice !== undefined) print(terminal.errors, answering.notice)
   print(terminal.output, `\n  ${server.url}\n`)
@@ -104,6 +113,7 @@ function announce(
     ? `${answering.model ?? 'the model of the server'}, ${placeOf[answering.kind]}`
     : 'the scripted responder (not a language model)'
   print(terminal.output, `  Open it in a browser and talk with ${who}. Ctrl-C ends.`)
+  if (storeFile !== undefined) print(terminal.output, `  Conversations are kept in ${storeFile}`)
   if (inspectorUrl !== undefined) print(terminal.output, `  The inspector: ${inspectorUrl}`)
 }
 
