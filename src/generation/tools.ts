@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { CallAnswer, CallRound, WantedCall } from '../../machines/tool-calls.ts'
 import type { ToolCall } from '../../machines/vocabulary.ts'
 import { LlmError, type ToolDefinition } from '../backends/contract.ts'
+import { oneLine, reasonOf, wordsOf } from './tool-words.ts'
 
 export interface ToolContext {
   /** Aborts when the result is not wanted any more: the caller interrupts, or `timeouts.toolMs` is over. */
@@ -44,8 +45,6 @@ export interface Toolbox {
   run(call: ToolCall, context: ToolContext): Promise<CallAnswer>
 }
 
-/** Longer results would push the conversation itself out of a model's window. */
-const longestResult = 8_000
 /** What is written beyond this in one go is no plan but a loop. */
 const mostCalls = 16
 
@@ -83,10 +82,9 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
         const tool = tools.get(call.name)
         if (tool === undefined) throw new Error('there is no such function')
         const result: unknown = await tool.run(tool.parameters.parse(call.arguments), context)
-        return { call, result: bounded(written(result)), outcome: 'done' }
+        return { call, result: wordsOf(result), outcome: 'done' }
       } catch (error) {
-        const reason = oneLine(error instanceof Error ? error.message : String(error))
-        return { call, result: `Failed: ${reason || 'no reason given'}`, outcome: 'failed' }
+        return { call, result: `Failed: ${reasonOf(error)}`, outcome: 'failed' }
       }
     },
   }
@@ -115,22 +113,8 @@ function misfitOf({ parameters }: Tool, given: Record<string, unknown>): string 
     return issues?.map(({ path, message }) => oneLine(`${path.join('.') || 'arguments'}: ${message}`)).join('; ')
   } catch (error) {
     // A check of the program's own that throws, or that cannot answer at once.
-    return `the arguments could not be checked (${oneLine(error instanceof Error ? error.name : 'error')})`
+    return `the arguments could not be checked (${reasonOf(error)})`
   }
-}
-
-function written(result: unknown): string {
-  if (typeof result === 'string') return result
-  return result === undefined ? 'Done.' : JSON.stringify(result)
-}
-
-function bounded(text: string): string {
-  if (text.length <= longestResult) return text
-  return `${text.slice(0, longestResult).replace(/[\uD800-\uDBFF]$/u, '')}… (cut: ${text.length} characters in all)`
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/gu, ' ').trim().slice(0, 300)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,0 +1,34 @@
+/* What functions gave and why they failed, in words for the model. */
+
+/** Longer results would push the conversation itself out of a model's window. */
+const longestResult = 8_000
+
+export function wordsOf(result: unknown): string {
+  return bounded(written(result))
+}
+
+/** Anything can be thrown, also what breaks when it is looked at. */
+export function reasonOf(error: unknown): string {
+  const none = 'no reason given'
+  try {
+    const said = typeof error === 'object' && error !== null && 'message' in error ? error.message : error
+    return (typeof said === 'string' && oneLine(said)) || none
+  } catch {
+    // A getter or a proxy that throws: there is no reason to be had.
+    return none
+  }
+}
+
+export function oneLine(text: string): string {
+  return text.replaceAll(/\s+/gu, ' ').trim().slice(0, 300)
+}
+
+function written(result: unknown): string {
+  if (typeof result === 'string') return result
+  return result === undefined ? 'Done.' : JSON.stringify(result)
+}
+
+function bounded(text: string): string {
+  if (text.length <= longestResult) return text
+  return `${text.slice(0, longestResult).replace(/[\uD800-\uDBFF]$/u, '')}… (cut: ${text.length} characters in all)`
+}

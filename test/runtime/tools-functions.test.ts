@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineTool, type ToolContext } from '../../src/generation/tools.ts'
+import type { LlmServiceOptions } from '../../src/runtime/options.ts'
+import type { ScriptedAnswer } from '../../src/testing/index.ts'
+import { asks, callWeather, place, rains } from './functions.ts'
+import { talk } from './harness.ts'
+
+/** What one turn comes to whose model calls `weather`, and the functions are these. */
+async function turn(
+  run: (args: { city: string }, context: ToolContext) => unknown,
+  { reply = asks, options = {} }: { reply?: ScriptedAnswer; options?: LlmServiceOptions } = {},
+) {
+  const weather = defineTool({ description: 'The weather.', parameters: place, run })
+  const talked = talk({ backend: { replies: [reply, rains] }, options: { tools: { weather }, ...options } })
+  const outcome = talked.conversation.ask('hello')
+  await talked.clock.runUntilIdle()
+  const { ending, heard } = await outcome
+  return { ...talked, ending, heard, told: talked.of('TOOL_CALLED') }
+}
+
+describe('a function that throws', () => {
+  const getter = Object.defineProperty({}, 'message', {
+    get: () => {
+      throw new Error('not even that')
+    },
+  })
+  const { proxy: gone, revoke } = Proxy.revocable({}, {})
+  revoke()
+  test.each<[string, unknown, string]>([
+    ['an error', new Error('no such\ncity'), 'no such city'],
+    ['a text', 'closed', 'closed'],
+    ['nothing', undefined, 'no reason given'],
+    ['an object without a prototype', Object.create(null), 'no reason given'],
+    [
+      'an error whose message is no text',
+      Object.assign(new Error('no'), { message: { of: 'another kind' } }),
+      'no reason given',
+    ],
+    ['something whose message throws', getter, 'no reason given'],
+    ['something that is gone', gone, 'no reason given'],
+    ['a symbol', Symbol('why'), 'no reason given'],
+  ])('%s: the model is told, and the reply goes on', async (_, thrown, reason) => {
+    const { ending, heard, told } = await turn(() => {
+      throw thrown
+    })
+    expect([ending, heard]).toEqual(['finished', 'It rains.'])
+    expect(told).toMatchObject([{ result: `Failed: ${reason}`, outcome: 'failed' }])
+  })
+})
