@@ -58,7 +58,7 @@ export const guards = {
   isBroken: ({ context }: Situation, { child }: { child: string }) =>
     context.reply !== null && (child === context.reply.replyId || child === 'player'),
   isTurnAwaited: ({ context: { reply } }: Situation, { turnId }: { turnId: string }) =>
-    reply?.stored === 'awaited' && reply.turnId === turnId,
+    reply?.turnId === turnId && (reply.stored === 'awaited' || reply.stored === 'not-durable'),
   isStoreAwaited: ({ context }: Situation) => context.reply?.stored === 'awaited',
   isFromReply: ({ context }: Situation, { replyId }: { replyId: string }) => context.reply?.replyId === replyId,
   hasSegment: ({ context }: Situation) => (context.reply?.waiting.length ?? 0) > 0,

@@ -240,6 +240,9 @@ export const conversation = setup({
     noteStored: assign(({ context: { reply } }, { durable }: { durable: boolean }) => ({
       reply: reply === null ? null : { ...reply, stored: durable ? ('durable' as const) : ('not-durable' as const) },
     })),
+    awaitStoreNoMore: assign(({ context: { reply } }) =>
+      reply?.stored === 'awaited' ? { reply: { ...reply, stored: 'not-durable' as const } } : {},
+    ),
     noteFailure: assign(({ context }, { error }: { error: Failure }) => ({
       reply: context.reply === null ? null : { ...context.reply, end: { ok: false as const, error } },
     })),

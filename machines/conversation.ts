@@ -349,7 +349,10 @@ export const conversationMachine = conversation.createMachine({
             { guard: 'isVoiceToBeJudged', target: 'held' },
             { guard: not(and(['hasSegment', 'isStoreAwaited'])), target: 'flowing' },
           ],
-          after: { storeCommitMs: { target: 'flowing', actions: { type: 'noteStored', params: { durable: false } } } },
+          on: { SPEECH_ENDED: { actions: [{ type: 'noteVoiceEnded', params: told }, 'forgetVoice'] } },
+          // Once a reply: whatever holds it back or starts it anew, the store has had its moment.
+          exit: 'awaitStoreNoMore',
+          after: { storeCommitMs: 'flowing' },
         },
         held: {
           description: 'The caller makes a sound: the text is held back until it is known to be nothing.',

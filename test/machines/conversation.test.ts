@@ -15,6 +15,7 @@ import {
   started,
   textOver,
   timer,
+  typeOf,
   typed,
   unwanted,
 } from '../support/conversation-events.ts'
@@ -100,6 +101,22 @@ describe('generating', () => {
       expect(after([...waiting, started(10)], policy).situation.value).toMatchObject({ generating: { held: {} } })
       const restarted: ConversationEvent = { type: 'REPLY_RESTARTED', replyId: 'reply-1', attempt: 2 }
       expect(after([...waiting, restarted], policy).situation.value).toEqual({ generating: 'flowing' })
+    })
+
+    test('it waits once: noises and new attempts do not make the wait longer, and late is durable all the same', () => {
+      const restarted: ConversationEvent = { type: 'REPLY_RESTARTED', replyId: 'reply-1', attempt: 2 }
+      for (const pause of [[started(10), ended(20)], [partial(10, 'mm-hmm')], [restarted, segment('reply-1')]]) {
+        const { facts } = after([...waiting, ...pause], policy)
+        expect(facts.findLast((fact) => typeOf(fact) === 'RESPONSE_STARTED')).toMatchObject({ durable: false })
+      }
+      const { facts } = after([...waiting, started(10), stored(true), ended(20)], policy)
+      expect(facts.at(-1)).toMatchObject({ type: 'RESPONSE_STARTED', durable: true })
+    })
+
+    test('voice that ends meanwhile and brought no words is forgotten', () => {
+      const protecting = { ...policy, interruption: { enabled: false } }
+      const { situation } = after([...waiting, started(10), ended(20), stored(true), textOver('reply-1')], protecting)
+      expect(situation.context.voice).toBeNull()
     })
 
     test('without words of the caller there is nothing to wait for, and without a store nobody says durable', () => {

@@ -32,7 +32,7 @@ function eventsOf(wanted: string, { type, params }: { type: string; params?: unk
   return typeof params.event === 'object' && params.event !== null ? [params.event] : []
 }
 
-const typeOf = (event: object): string => ('type' in event ? String(event.type) : '')
+export const typeOf = (event: object): string => ('type' in event ? String(event.type) : '')
 
 export const repliesOf = ({ children }: Situation) => Object.keys(children).filter((id) => id.startsWith('reply-'))
 
