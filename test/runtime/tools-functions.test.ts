@@ -48,3 +48,33 @@ describe('a function that throws', () => {
     expect(told).toMatchObject([{ result: `Failed: ${reason}`, outcome: 'failed' }])
   })
 })
+
+describe('the signal of a function', () => {
+  test('does not abort what gave its result, though another of its round is given up', async () => {
+    const done: string[] = []
+    const { told } = await turn(
+      async ({ city }, { signal }) => {
+        signal.addEventListener('abort', () => done.push(`undone in ${city}`))
+        if (city === 'Rome') await new Promise(() => {})
+        done.push(`booked in ${city}`)
+        return 'booked'
+      },
+      { reply: { toolCalls: [callWeather('Oslo'), callWeather('Rome')] } },
+    )
+    expect(told.map(({ outcome }) => outcome)).toEqual(['done', 'aborted'])
+    expect(done).toEqual(['booked in Oslo', 'undone in Rome'])
+  })
+
+  test('is its own: a round of many warns of no leak', async () => {
+    const warnings: string[] = []
+    const warn = ({ name }: Error) => warnings.push(name)
+    process.on('warning', warn)
+    const { told } = await turn((_, { signal }) => void signal.addEventListener('abort', () => {}), {
+      reply: { toolCalls: Array.from({ length: 12 }, () => callWeather()) },
+    })
+    // Node tells of a warning in the next tick.
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', warn)
+    expect([told.length, warnings]).toEqual([12, []])
+  })
+})
