@@ -1,13 +1,20 @@
 import { fromCallback } from 'xstate'
 import type { CallInput } from '../../machines/reply-context.ts'
-import type { ReplyCommand } from '../../machines/vocabulary.ts'
-import type { Toolbox } from './tools.ts'
+import type { CallAnswer } from '../../machines/tool-calls.ts'
+import type { ReplyCommand, ToolCall } from '../../machines/vocabulary.ts'
+import type { ToolContext, Toolbox } from './tools.ts'
 
 /**
  * Runs the functions of one round side by side. Unsubscribing aborts those that still run; what they say then is not
  * heard any more. One that gave its result is left in peace: an abort after it would undo what the model was told of.
  */
 export function callLogic(toolbox: Toolbox, conversation: { id: string }) {
+  // Not at once: the chart that is just being told of its turn tells of it first, and may yet leave.
+  async function start(call: ToolCall, context: ToolContext): Promise<CallAnswer | undefined> {
+    await Promise.resolve()
+    return context.signal.aborted ? undefined : toolbox.run(call, context)
+  }
+
   return fromCallback<ReplyCommand, CallInput>(({ input, sendBack }) => {
     const running = new Set<AbortController>()
     for (const call of input.calls) {
@@ -15,9 +22,9 @@ export function callLogic(toolbox: Toolbox, conversation: { id: string }) {
       const { signal } = controller
       running.add(controller)
       const context = { signal, conversationId: conversation.id, turnId: input.reply.turnId }
-      void toolbox.run(call, context).then((answer) => {
+      void start(call, context).then((answer) => {
         running.delete(controller)
-        if (!signal.aborted) sendBack({ type: 'CALL_ANSWERED', answer })
+        if (!signal.aborted && answer) sendBack({ type: 'CALL_ANSWERED', answer })
       })
     }
     return () => {

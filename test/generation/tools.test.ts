@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { createActor } from 'xstate'
 import { z } from 'zod'
+import { callLogic } from '../../src/generation/call.ts'
 import { createToolbox, defineTool } from '../../src/generation/tools.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
 import { settlingClock } from '../support/settling-clock.ts'
@@ -70,6 +72,20 @@ describe('functions as models are told of them', () => {
     expect(() => createLlmService(options)).toThrow(message)
     expect(() => createLlmService(options)).toThrow(expect.objectContaining({ code: 'config' }))
   })
+})
+
+test('a function whose reply is left before it began does not begin', async () => {
+  let runs = 0
+  const toolbox = createToolbox({ weather: { ...weather, run: () => (runs += 1) } })
+  const calls = [{ id: 'c', name: 'weather', arguments: { city: 'Oslo' } }]
+  const reply = { replyId: 'r', turnId: 't', text: 'hello', purpose: 'answer' as const }
+  for (const expected of [0, 1]) {
+    const actor = createActor(callLogic(toolbox, { id: 'c' }), { input: { calls, reply } }).start()
+    if (expected === 0) actor.stop()
+    await Promise.resolve()
+    expect(runs).toBe(expected)
+    actor.stop()
+  }
 })
 
 test('functions are part of what a remembered reply is an answer to', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { defineTool, type ToolContext } from '../../src/generation/tools.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
 import type { ScriptedAnswer } from '../../src/testing/index.ts'
@@ -69,7 +68,7 @@ describe('the signal of a function', () => {
     const warnings: string[] = []
     const warn = ({ name }: Error) => warnings.push(name)
     process.on('warning', warn)
-    const { told } = await turn((_, { signal }) => void signal.addEventListener('abort', () => {}), {
+    const { told } = await turn((_, { signal }) => signal.addEventListener('abort', () => {}), {
       reply: { toolCalls: Array.from({ length: 12 }, () => callWeather()) },
     })
     // Node tells of a warning in the next tick.
@@ -77,4 +76,24 @@ describe('the signal of a function', () => {
     process.off('warning', warn)
     expect([told.length, warnings]).toEqual([12, []])
   })
+})
+
+test('a function that waited for the commit of its turn starts after the turn is told', async () => {
+  const order: string[] = []
+  const weather = defineTool({ description: 'The weather.', parameters: place, run: () => void order.push('run') })
+  const { clock, caller, service } = talk({
+    backend: { replies: [asks, rains] },
+    options: { tools: { weather }, speculation: { enabled: true } },
+  })
+  service.events.subscribe(({ type }) => order.push(type))
+  caller.next({ type: 'SPEECH_STARTED' })
+  caller.next({ type: 'SPEECH_DETECTED', text: 'the weather' })
+  await clock.advanceTo(1_000)
+  caller.next({ type: 'SPEECH_ENDED' })
+  await clock.runUntilIdle()
+  expect(order.filter((type) => ['CALLER_TURN_ENDED', 'run', 'TOOL_CALLED'].includes(type))).toEqual([
+    'CALLER_TURN_ENDED',
+    'run',
+    'TOOL_CALLED',
+  ])
 })
