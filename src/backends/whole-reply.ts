@@ -38,13 +38,16 @@ const form = z.looseObject({
   choices: z.array(z.looseObject({ message: message.optional(), finish_reason: z.string().nullish() })).nullish(),
 })
 
-/** Tool arguments as an object where they are valid JSON, else the text that was written: the caller of tools judges. */
+/**
+ * Tool arguments as an object where they are valid JSON, else the text that was written: the caller of tools judges.
+ * Of a function without parameters models write nothing, `null` or `{}`.
+ */
 export function readArguments(value: unknown): unknown {
   if (typeof value !== 'string') return value ?? {}
   if (value.trim() === '') return {}
   try {
     const parsed: unknown = JSON.parse(value)
-    return parsed
+    return parsed ?? {}
   } catch (error) {
     if (error instanceof SyntaxError) return value
     throw error

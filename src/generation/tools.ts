@@ -67,7 +67,8 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
     definitions,
     check(calls, before) {
       const taken = new Set(before.flatMap((round) => round.calls.map(({ id }) => id)))
-      return calls.map(({ id: wanted, name, arguments: written }, at) => {
+      return calls.map(({ id: wanted, name, arguments: given }, at) => {
+        const written = given ?? {}
         // Some servers count the calls of each answer anew.
         let id = wanted
         for (let count = 2; taken.has(id); count++) id = `${wanted}-${count}`

@@ -121,3 +121,16 @@ test('tool arguments that are no JSON are handed on as they were written', async
   const { records } = await askServer('openai', server.url)
   expect(records.at(-1)).toEqual({ type: 'tool-calls', calls: [{ id: 'a', name: 'light', arguments: '{"on": tr' }] })
 })
+
+test.each([
+  ['ollama-chat', null],
+  ['ollama-chat', 'null'],
+  ['openai', 'null'],
+  ['openai', ''],
+] as const)('%s: arguments written as %j are none', async (dialect, written) => {
+  const server = await serverFor({
+    replies: [{ text: '', toolCalls: [{ id: 'a', name: 'clock', arguments: written }] }],
+  })
+  const { records } = await askServer(dialect, server.url)
+  expect(records.at(-1)).toMatchObject({ type: 'tool-calls', calls: [{ name: 'clock', arguments: {} }] })
+})

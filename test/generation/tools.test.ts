@@ -38,6 +38,14 @@ describe('functions as models are told of them', () => {
     expect(await createToolbox({ weather }).run(call, context)).toEqual({ call, result: 'Oslo for 1', outcome: 'done' })
   })
 
+  test('null is how some models write that there are no arguments', () => {
+    const parameters = z.object({ city: z.string().optional() })
+    const toolbox = createToolbox({ weather: { ...weather, parameters } })
+    expect(toolbox.check([{ id: 'c', name: 'weather', arguments: null }], [])).toEqual([
+      { id: 'c', name: 'weather', arguments: {} },
+    ])
+  })
+
   test('a check that throws refuses the call and breaks nothing', () => {
     const parameters = z.object({ city: z.string() }).refine(() => {
       throw new Error('oops')
