@@ -3,8 +3,14 @@
 /** Longer results would push the conversation itself out of a model's window. */
 const longestResult = 8_000
 
+/** In no case a failure: what the function did is done. */
 export function wordsOf(result: unknown): string {
-  return bounded(written(result))
+  try {
+    return bounded(written(result))
+  } catch {
+    // A circle, a BigInt, a toJSON that throws.
+    return 'Done, but its result could not be written as JSON.'
+  }
 }
 
 /** Anything can be thrown, also what breaks when it is looked at. */
@@ -25,7 +31,9 @@ export function oneLine(text: string): string {
 
 function written(result: unknown): string {
   if (typeof result === 'string') return result
-  return result === undefined ? 'Done.' : JSON.stringify(result)
+  // Of undefined, a function or a symbol there is no JSON, whatever the type of stringify says.
+  const json: string | undefined = JSON.stringify(result)
+  return json ?? 'Done.'
 }
 
 function bounded(text: string): string {

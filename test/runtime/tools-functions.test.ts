@@ -48,6 +48,24 @@ describe('a function that throws', () => {
   })
 })
 
+test.each<[string, unknown, RegExp]>([
+  ['a function', () => 'never called', /^Done\.$/],
+  ['a symbol', Symbol('done'), /^Done\.$/],
+  ['a BigInt', { count: 1n }, /^Done, but its result could not be written/],
+  [
+    'something that will not be JSON',
+    {
+      toJSON: () => {
+        throw new Error('no')
+      },
+    },
+    /^Done, but its result could not be written/,
+  ],
+])('a result that is %s has no JSON, and what was done is done', async (_, given, result) => {
+  const { told } = await turn(() => given)
+  expect(told).toMatchObject([{ result: expect.stringMatching(result), outcome: 'done' }])
+})
+
 describe('the signal of a function', () => {
   test('does not abort what gave its result, though another of its round is given up', async () => {
     const done: string[] = []
