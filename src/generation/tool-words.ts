@@ -26,7 +26,7 @@ export function reasonOf(error: unknown): string {
 }
 
 export function oneLine(text: string): string {
-  return text.replaceAll(/\s+/gu, ' ').trim().slice(0, 300)
+  return first(300, text.replaceAll(/\s+/gu, ' ').trim())
 }
 
 function written(result: unknown): string {
@@ -38,5 +38,10 @@ function written(result: unknown): string {
 
 function bounded(text: string): string {
   if (text.length <= longestResult) return text
-  return `${text.slice(0, longestResult).replace(/[\uD800-\uDBFF]$/u, '')}… (cut: ${text.length} characters in all)`
+  return `${first(longestResult, text)}… (cut: ${text.length} characters in all)`
+}
+
+/** Never half of a character: servers refuse it, or make something else of it. */
+function first(length: number, text: string): string {
+  return text.slice(0, length).replace(/[\uD800-\uDBFF]$/u, '')
 }

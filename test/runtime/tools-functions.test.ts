@@ -48,6 +48,21 @@ describe('a function that throws', () => {
   })
 })
 
+test('neither a reason nor a result is cut in the middle of a character', async () => {
+  const long = `x${'😀'.repeat(5_000)}`
+  const { told } = await turn(
+    ({ city }) => {
+      if (city === 'Oslo') throw new Error(long)
+      return long
+    },
+    { reply: { toolCalls: [callWeather('Oslo'), callWeather('Rome')] } },
+  )
+  expect(told.map(({ result }) => [result.length > 300, /\p{Surrogate}/u.test(result)])).toEqual([
+    [true, false],
+    [true, false],
+  ])
+})
+
 test.each<[string, unknown, RegExp]>([
   ['a function', () => 'never called', /^Done\.$/],
   ['a symbol', Symbol('done'), /^Done\.$/],
