@@ -39,7 +39,10 @@ export function defineTool<Parameters extends z.ZodObject>(tool: Tool<Parameters
 export interface Toolbox {
   /** As models are told of them: made once, so that every prompt begins with the same bytes. */
   readonly definitions: readonly ToolDefinition[]
-  /** Says which calls can be made, and of the others why not; ids become different from all before. */
+  /**
+   * Says which calls can be made, and of the others why not. Ids become different from all before in the same reply;
+   * another reply may have them again, as servers do that count the calls of each answer anew.
+   */
   check(calls: readonly ToolCall[], before: readonly CallRound[]): WantedCall[]
   /** Never rejects. */
   run(call: ToolCall, context: ToolContext): Promise<CallAnswer>
