@@ -6,13 +6,22 @@ import type { StoredConversation, StoredLine, StoredSummary, StoreWrite } from '
 
 const now = `strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`
 
-const Snapshot = z.object({ snapshot: z.string() })
-const Lines = z.array(z.object({ seq: z.number(), body: z.string(), check: z.string() }))
-const Existing = z.object({ body: z.string(), check: z.string() })
+/** Whoever changed the file may have left bytes in the place of text, which JSON does not take: as SQL writes them. */
+const asJson = (column: string): string => `iif(typeof(${column}) = 'blob', quote(${column}), ${column})`
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+/**
+ * Text is read as its bytes: whoever changed the file may have left what is no text, and libsql ends the whole process
+ * over half a character. What it says is checked by the reader, which refuses it with a reason.
+ */
+const asBytes = (column: string, name: string): string => `CAST(${column} AS BLOB) "${name}"`
+const Text = z.union([z.instanceof(Uint8Array), z.instanceof(ArrayBuffer)]).transform((bytes) => utf8.decode(bytes))
+
+const Snapshot = z.object({ snapshot: Text })
+const Lines = z.array(z.object({ seq: z.number(), body: Text, check: Text }))
+const Existing = z.object({ body: Text, check: Text })
 const Place = z.object({ id: z.number() })
-const Summaries = z.array(
-  z.object({ conversationId: z.string(), lines: z.number(), createdAt: z.string(), updatedAt: z.string() }),
-)
+const Summaries = z.array(z.object({ conversationId: Text, lines: z.number(), createdAt: Text, updatedAt: Text }))
 
 export interface Conversations {
   /** One transaction for all; where that fails, one for each. undefined: it is durable now. */
@@ -31,27 +40,33 @@ export function conversationsIn(database: SqliteDatabase, file: string): Convers
      WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM event WHERE conversation_id = ?1 AND seq = ?2 - 1)
      ON CONFLICT DO NOTHING`,
   )
-  const readLine = database.prepare('SELECT body, check_ "check" FROM event WHERE conversation_id = ? AND seq = ?')
+  const readLine = database.prepare(
+    `SELECT ${asBytes('body', 'body')}, ${asBytes('check_', 'check')} FROM event WHERE conversation_id = ? AND seq = ?`,
+  )
   const upsert = database.prepare(
     `INSERT INTO conversation (id, snapshot, created_at, updated_at) VALUES (?, ?, ${now}, ${now})
      ON CONFLICT (id) DO UPDATE SET snapshot = excluded.snapshot, updated_at = excluded.updated_at`,
   )
-  const readSnapshot = database.prepare('SELECT snapshot FROM conversation WHERE id = ?')
+  const readSnapshot = database.prepare(`SELECT ${asBytes('snapshot', 'snapshot')} FROM conversation WHERE id = ?`)
   const readLines = database.prepare(
-    'SELECT seq, body, check_ "check" FROM event WHERE conversation_id = ? ORDER BY seq',
+    `SELECT iif(typeof(seq) = 'integer', CAST(seq AS REAL), 0) seq, ${asBytes('body', 'body')}, ${asBytes('check_', 'check')}
+     FROM event WHERE conversation_id = ? ORDER BY event.seq`,
   )
   // Lines have no gaps, so the last one's number is their count, which needs no walk through them.
   const readSummaries = database.prepare(
-    `SELECT id conversationId, created_at createdAt, updated_at updatedAt,
-            (SELECT coalesce(max(seq), 0) FROM event WHERE conversation_id = conversation.id) lines
+    `SELECT ${asBytes('id', 'conversationId')}, ${asBytes('created_at', 'createdAt')}, ${asBytes('updated_at', 'updatedAt')},
+            (SELECT CAST(coalesce(max(seq), 0) AS REAL) FROM event WHERE conversation_id = conversation.id) lines
      FROM conversation ORDER BY updated_at DESC, rowid DESC`,
   )
   const copyAside = database.prepare(
     `INSERT INTO set_aside (conversation_id, reason, at, snapshot, lines)
-     SELECT id, ?2, ${now}, snapshot,
-            (SELECT json_group_array(json_object('seq', seq, 'body', body, 'check', check_) ORDER BY seq)
+     SELECT ?1, ?2, ${now}, coalesce((SELECT snapshot FROM conversation WHERE id = ?1), ''),
+            (SELECT json_group_array(
+                      json_object('seq', ${asJson('seq')}, 'body', ${asJson('body')}, 'check', ${asJson('check_')})
+                      ORDER BY seq)
              FROM event WHERE conversation_id = ?1)
-     FROM conversation WHERE id = ?1 RETURNING id`,
+     WHERE EXISTS (SELECT 1 FROM conversation WHERE id = ?1) OR EXISTS (SELECT 1 FROM event WHERE conversation_id = ?1)
+     RETURNING id`,
   )
   const deleteConversation = database.prepare('DELETE FROM conversation WHERE id = ?')
   const deleteLines = database.prepare('DELETE FROM event WHERE conversation_id = ?')
@@ -116,7 +131,10 @@ export function conversationsIn(database: SqliteDatabase, file: string): Convers
     load: (conversationId) =>
       transaction(() => {
         const found = Snapshot.optional().parse(readSnapshot.get(conversationId) ?? undefined)
-        return found && { snapshot: found.snapshot, lines: Lines.parse(readLines.all(conversationId)) }
+        const lines = Lines.parse(readLines.all(conversationId))
+        // Lines whose snapshot was lost are no new conversation: an empty snapshot is one that is refused.
+        if (found === undefined && lines.length === 0) return undefined
+        return { snapshot: found?.snapshot ?? '', lines }
       }, 'BEGIN'),
     list: () => Summaries.parse(readSummaries.all()),
     setAside: (conversationId, reason) =>
@@ -130,9 +148,8 @@ export function conversationsIn(database: SqliteDatabase, file: string): Convers
     // What was set aside goes too: whoever deletes a conversation wants its words gone.
     delete: (conversationId) =>
       transaction(() => {
-        deleteLines.run(conversationId)
-        const aside = Number(deleteAside.run(conversationId).changes)
-        return Number(deleteConversation.run(conversationId).changes) + aside > 0
+        const deleted = [deleteLines, deleteAside, deleteConversation].map((one) => one.run(conversationId))
+        return deleted.some(({ changes }) => Number(changes) > 0)
       }),
   }
 }

@@ -51,7 +51,8 @@ export const StoreReport = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('loaded'),
     id,
-    conversation: z.object({ snapshot: z.string(), lines: z.array(line) }).exactOptional(),
+    // What was changed may be numbered anyhow; its reader says so.
+    conversation: z.object({ snapshot: z.string(), lines: z.array(line.extend({ seq: z.number() })) }).exactOptional(),
   }),
   z.object({ type: z.literal('committed'), id }),
   z.object({ type: z.literal('put-aside'), id, to: z.string() }),

@@ -77,6 +77,8 @@ describe('the store of conversations', () => {
       "update event set body = replace(body, 'what time is it', 'I said nothing') where seq = 1",
     ],
     ['line 2 of its log is missing', 'delete from event where seq = 2'],
+    ['its snapshot is no JSON', 'delete from conversation'],
+    ['line 1 of its log was changed', "update event set body = x'00ff' where seq = 1"],
   ]
   it.each(tampering)(
     'row 58: %s: refused with its reason, a fresh conversation, and what was kept put aside',

@@ -77,6 +77,56 @@ describe('a file that cannot be read', () => {
   })
 })
 
+describe('rows that were changed by hand', () => {
+  const changed: [string, string, object][] = [
+    ['a snapshot that is gone', 'DELETE FROM conversation', { snapshot: '', lines: lines(1, 2) }],
+    ['a snapshot that is no text', "UPDATE conversation SET snapshot = x'7b'", { snapshot: '{' }],
+    ['a line that is no text', "UPDATE event SET body = x'00ff' WHERE seq = 1", { lines: [{ seq: 1 }, line(2)] }],
+    ['a line that is half a character', "UPDATE event SET body = CAST(x'61ff62' AS TEXT) WHERE seq = 1", {}],
+    ['a check that is no text', "UPDATE event SET check_ = x'ff' WHERE seq = 2", { lines: [line(1), { seq: 2 }] }],
+    ['a line before the first', 'UPDATE event SET seq = 0 WHERE seq = 1', { lines: [{ seq: 0 }, line(2)] }],
+    ['a line between two', 'UPDATE event SET seq = 1.5 WHERE seq = 1', { lines: [{ seq: 0 }, line(2)] }],
+    ['a line without a number', "UPDATE event SET seq = x'ff' WHERE seq = 2", { lines: [line(1), { seq: 0 }] }],
+    ['a line with a number beyond all', 'UPDATE event SET seq = 9223372036854775807 WHERE seq = 2', {}],
+  ]
+  it.each(changed)('%s: can be loaded, listed and set aside, and what comes after is kept', async (_, sql, kept) => {
+    const { store, file } = await opened()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 2) })
+    await store.close()
+    const other = await database(file)
+    other.exec(sql)
+    const next = storeAt(file)
+    expect(await next.load('a')).toMatchObject(kept)
+    await next.list()
+    expect(await next.setAside('a', 'odd')).toBe(`set_aside 1 in ${file}`)
+    expect(await next.load('a')).toBeUndefined()
+    await next.commit({ conversationId: 'a', snapshot: 'new', lines: lines(1, 3) })
+    expect(await next.load('a')).toEqual({ snapshot: 'new', lines: lines(1, 3) })
+    expect(other.prepare('SELECT id FROM set_aside').all()).toHaveLength(1)
+  })
+
+  it('lines without a snapshot are deleted too, and the answer is that there were some', async () => {
+    const { store, file } = await opened()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 2) })
+    const other = await database(file)
+    other.exec('DELETE FROM conversation')
+    expect(await store.delete('a')).toBe(true)
+    expect(await store.delete('a')).toBe(false)
+    expect(await store.load('a')).toBeUndefined()
+  })
+
+  it('what was no text is put aside as SQL writes bytes', async () => {
+    const { store, file } = await opened()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 2) })
+    const other = await database(file)
+    other.exec("UPDATE event SET body = x'00ff' WHERE seq = 1")
+    await store.setAside('a', 'odd')
+    expect(other.prepare('SELECT lines FROM set_aside').get()).toMatchObject({
+      lines: JSON.stringify([{ ...line(1), body: "X'00FF'" }, line(2)]),
+    })
+  })
+})
+
 describe('a file that is not for this store', () => {
   it('is refused when a newer colloquy wrote it', async () => {
     const { store, file } = await opened()
