@@ -85,7 +85,8 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
       try {
         const tool = tools.get(call.name)
         if (tool === undefined) throw new Error('there is no such function')
-        const result: unknown = await tool.run(tool.parameters.parse(call.arguments), context)
+        // A copy, because z.unknown() hands on what it is given, and what the model wrote is history.
+        const result: unknown = await tool.run(tool.parameters.parse(structuredClone(call.arguments)), context)
         return { call, result: wordsOf(result), outcome: 'done' }
       } catch (error) {
         return { call, result: `Failed: ${reasonOf(error)}`, outcome: 'failed' }
@@ -113,7 +114,7 @@ function definitionOf(name: string, { description, parameters, run }: Tool): Too
 /** Where the arguments do not fit, for the model; undefined where they do. */
 function misfitOf({ parameters }: Tool, given: Record<string, unknown>): string | undefined {
   try {
-    const issues = parameters.safeParse(given).error?.issues.slice(0, 5)
+    const issues = parameters.safeParse(structuredClone(given)).error?.issues.slice(0, 5)
     return issues?.map(({ path, message }) => oneLine(`${path.join('.') || 'arguments'}: ${message}`)).join('; ')
   } catch (error) {
     // A check of the program's own that throws, or that cannot answer at once.

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { defineTool, type ToolContext } from '../../src/generation/tools.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
 import type { ScriptedAnswer } from '../../src/testing/index.ts'
@@ -109,6 +110,32 @@ describe('the signal of a function', () => {
     process.off('warning', warn)
     expect([told.length, warnings]).toEqual([12, []])
   })
+})
+
+test('what a function does to its arguments changes neither history nor what the model is told', async () => {
+  const parameters = z
+    .object({ list: z.unknown() })
+    // A check may do the same.
+    .refine(({ list }) => Array.isArray(list) && list.push('checked') > 0)
+  const add = defineTool({
+    description: 'Adds.',
+    parameters,
+    run: ({ list }) => {
+      if (Array.isArray(list)) list.push('milk')
+      return 'added'
+    },
+  })
+  const given = { list: ['bread'] }
+  const { clock, conversation, backend, of } = talk({
+    backend: { replies: [{ toolCalls: [{ name: 'add', arguments: given }] }, rains] },
+    options: { tools: { add } },
+  })
+  const outcome = conversation.ask('hello')
+  await clock.runUntilIdle()
+  expect(await outcome).toMatchObject({ ending: 'finished' })
+  expect(of('TOOL_CALLED')).toMatchObject([{ result: 'added', arguments: { list: ['bread'] } }])
+  expect(conversation.history[1]?.call?.arguments).toEqual({ list: ['bread'] })
+  expect(backend.requests[1]?.messages.at(-2)?.toolCalls?.[0]?.arguments).toEqual({ list: ['bread'] })
 })
 
 test('a function that waited for the commit of its turn starts after the turn is told', async () => {
