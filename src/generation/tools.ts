@@ -57,9 +57,8 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
   const tools = new Map(Object.entries(given))
   const definitions = [...tools].map(([name, tool]) => definitionOf(name, tool))
 
-  function problemOf({ name, arguments: written }: ToolCall, at: number): string | undefined {
+  function problemOf({ name, arguments: written }: ToolCall): string | undefined {
     const tool = tools.get(name)
-    if (at >= mostCalls) return `Not run: no more than ${mostCalls} functions at once.`
     if (tool === undefined) return `Not run: there is no such function. There are: ${[...tools.keys()].join(', ')}.`
     if (!isRecord(written)) return 'Not run: the arguments were no valid JSON object. Call it again with valid JSON.'
     const misfit = misfitOf(tool, written)
@@ -70,13 +69,18 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
     definitions,
     check(calls, before) {
       const taken = new Set(before.flatMap((round) => round.calls.map(({ id }) => id)))
-      return calls.map(({ id: wanted, name, arguments: given }, at) => {
+      // One of those that are too many stays, to carry the note: an answer to each would fill the window.
+      const excess = calls.length - mostCalls
+      return calls.slice(0, mostCalls + 1).map(({ id: wanted, name, arguments: given }, at) => {
         const written = given ?? {}
         // Some servers count the calls of each answer anew.
         let id = wanted
         for (let count = 2; taken.has(id); count++) id = `${wanted}-${count}`
         taken.add(id)
-        const problem = problemOf({ id, name, arguments: written }, at)
+        const problem =
+          at === mostCalls
+            ? `Not run: no more than ${mostCalls} functions at once; of this and all further calls (${excess}) none was run.`
+            : problemOf({ id, name, arguments: written })
         // What was no JSON goes back to no server: templates would break on it.
         return { id, name, arguments: isRecord(written) ? written : {}, ...(problem === undefined ? {} : { problem }) }
       })

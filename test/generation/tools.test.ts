@@ -57,11 +57,14 @@ describe('functions as models are told of them', () => {
     expect(call?.problem).toMatch(/^Not run: .*could not be checked/)
   })
 
-  test('more calls than anybody means are not run', () => {
+  test('more calls than anybody means are not run, and the model is told of them in one note', () => {
     const call = { id: 'c', name: 'weather', arguments: { city: 'Oslo' } }
-    const checked = createToolbox({ weather }).check(Array(20).fill(call), [])
-    expect(checked.filter(({ problem }) => problem === undefined)).toHaveLength(16)
-    expect(new Set(checked.map(({ id }) => id)).size).toBe(20)
+    const toolbox = createToolbox({ weather })
+    const checked = toolbox.check(Array(900).fill(call), [])
+    const problems = checked.flatMap(({ problem }) => problem ?? [])
+    expect([checked.length - problems.length, problems]).toEqual([16, [expect.stringMatching(/no more than 16.*884/)]])
+    expect(new Set(checked.map(({ id }) => id)).size).toBe(17)
+    expect(toolbox.check(Array(16).fill(call), []).filter(({ problem }) => problem !== undefined)).toEqual([])
   })
 
   test.each<[string, object, RegExp]>([

@@ -138,6 +138,15 @@ test('what a function does to its arguments changes neither history nor what the
   expect(backend.requests[1]?.messages.at(-2)?.toolCalls?.[0]?.arguments).toEqual({ list: ['bread'] })
 })
 
+test('a model that calls hundreds of functions at once is told so, and the reply goes on', async () => {
+  const { ending, backend, told } = await turn(({ city }) => `rain in ${city}`, {
+    reply: { toolCalls: Array.from({ length: 900 }, () => callWeather()) },
+  })
+  expect(ending).toBe('finished')
+  expect(told).toHaveLength(16)
+  expect(backend.requests[1]?.messages.at(-1)?.content).toMatch(/^Not run: no more than 16 .*884/)
+})
+
 test('a function that waited for the commit of its turn starts after the turn is told', async () => {
   const order: string[] = []
   const weather = defineTool({ description: 'The weather.', parameters: place, run: () => void order.push('run') })
