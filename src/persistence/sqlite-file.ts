@@ -234,9 +234,10 @@ function openForReading(driver: SqliteDriver, file: string, busyMs: number): Sto
   }
 }
 
+/** A reader in the middle of something is not waited for: whoever closes would take it for a slow disk. */
 function checkpoint(database: SqliteDatabase): void {
   try {
-    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)')
   } catch {
     // Nothing is lost: what stays in the log of changes is read from there when the file is opened again.
   }

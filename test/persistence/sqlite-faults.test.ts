@@ -227,6 +227,22 @@ describe('a program that looks into the file', () => {
     await store.commit(write)
     expect((await store.load('a'))?.lines).toEqual(lines(1, 1))
   })
+
+  it('does not delay the end while it reads, and all is there in the next run', async () => {
+    const busyMs = 8_000
+    const { store, file } = await opened({ busyMs })
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
+    const other = await database(file)
+    other.exec('BEGIN')
+    other.prepare('SELECT id FROM conversation').all()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: [line(2)] })
+    const from = performance.now()
+    await store.close()
+    expect(performance.now() - from).toBeLessThan(busyMs)
+    const next = storeAt(file)
+    expect((await next.load('a'))?.lines).toEqual(lines(1, 2))
+    other.exec('ROLLBACK')
+  })
 })
 
 describe('a thread that dies', () => {
