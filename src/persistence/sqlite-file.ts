@@ -43,6 +43,8 @@ const schema = `
 export interface StoreFile {
   database: SqliteDatabase
   setAside?: SetAside
+  /** Writes what is in the log of changes into the file and empties it, unless a reader is in the middle of something. */
+  checkpoint(): void
   /** Writes what is in the log of changes into the file, lets go of the lock, and closes. */
   close(): void
 }
@@ -61,12 +63,16 @@ export function openStoreFile(
       if (damage !== undefined && !mayPutAside) throw damage.error
       const setAside = damage === undefined ? undefined : putAside(file, damage.reason, lock.now())
       const database = openForWriting(driver, file, busyMs, maxPages)
-      const close = () => {
-        checkpoint(database)
-        database.close()
-        lock.release()
+      const opened: StoreFile = {
+        database,
+        checkpoint: () => checkpoint(database, busyMs),
+        close() {
+          checkpoint(database, busyMs)
+          database.close()
+          lock.release()
+        },
       }
-      return setAside === undefined ? { database, close } : { database, setAside, close }
+      return setAside === undefined ? opened : { ...opened, setAside }
     } catch (error) {
       lock.release()
       throw error
@@ -210,6 +216,8 @@ function openForWriting(
   const database = driver.open(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`)
+    // Else what was deleted stays readable in the file until its place is needed.
+    database.exec('PRAGMA secure_delete = ON')
     if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`)
     if (!refuseForeign(database, file)) database.exec(`BEGIN IMMEDIATE; ${schema}; COMMIT`)
     return database
@@ -227,7 +235,7 @@ function openForReading(driver: SqliteDriver, file: string, busyMs: number): Sto
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}`)
     if (!refuseForeign(database, file)) throw nothingThere(file)
-    return { database, close: () => void database.close() }
+    return { database, checkpoint() {}, close: () => void database.close() }
   } catch (error) {
     database.close()
     throw error
@@ -235,11 +243,13 @@ function openForReading(driver: SqliteDriver, file: string, busyMs: number): Sto
 }
 
 /** A reader in the middle of something is not waited for: whoever closes would take it for a slow disk. */
-function checkpoint(database: SqliteDatabase): void {
+function checkpoint(database: SqliteDatabase, busyMs: number): void {
   try {
     database.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)')
   } catch {
     // Nothing is lost: what stays in the log of changes is read from there when the file is opened again.
+  } finally {
+    database.exec(`PRAGMA busy_timeout = ${busyMs}`)
   }
 }
 

@@ -58,8 +58,12 @@ function answer(command: Exclude<StoreCommand, CommitCommand>): StoreReport {
       }
     case 'list':
       return { type: 'listed', id, summaries: rows().list() }
-    case 'delete':
-      return { type: 'deleted', id, existed: rows().delete(command.conversationId) }
+    case 'delete': {
+      const existed = rows().delete(command.conversationId)
+      // Its words are gone from the file, not from the log of changes.
+      open?.checkpoint()
+      return { type: 'deleted', id, existed }
+    }
     case 'close':
       // The port is all that holds the thread, which ends once this is answered.
       port.unref()

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdir, readlink, stat } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
@@ -84,6 +84,46 @@ describe('what is kept in a SQLite file', () => {
     expect(await store.load('b')).toEqual({ snapshot: '{}', lines: lines(1, 2) })
     await store.commit({ conversationId: 'a', snapshot: 'new', lines: [line(1, 'new')] })
     expect(await store.load('a')).toEqual({ snapshot: 'new', lines: [line(1, 'new')] })
+  })
+})
+
+describe('the words of a conversation', () => {
+  const secret = 'nobody else may read this '
+  const found = async (file: string) => {
+    const names = await readdir(join(file, '..'))
+    const files = await Promise.all(names.map((name) => readFile(join(file, '..', name), 'latin1')))
+    return names.filter((_, at) => files[at]?.includes(secret))
+  }
+
+  it('are in no byte of its files once it is deleted, short or long, also what was set aside', async () => {
+    const { store, file } = await opened()
+    const write = (conversationId: string) =>
+      store.commit({
+        conversationId,
+        snapshot: secret,
+        lines: [line(1, secret), line(2, secret.repeat(1_000)), ...lines(3, 200)],
+      })
+    for (const id of ['a', 'aside', 'b']) await write(id)
+    await store.setAside('aside', secret)
+    await store.commit({ conversationId: 'kept', snapshot: '{}', lines: lines(1, 3) })
+    expect(await found(file)).toContain('conversations.db-wal')
+    for (const id of ['a', 'b', 'aside']) await store.delete(id)
+    expect(await found(file)).toEqual([])
+    await store.close()
+    expect(await found(file)).toEqual([])
+    expect((await storeAt(file).load('kept'))?.lines).toEqual(lines(1, 3))
+  })
+
+  it('are gone at the end where a reader was in the middle of something', async () => {
+    const { store, file } = await opened()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: [line(1, secret)] })
+    const reader = await database(file)
+    reader.exec('BEGIN')
+    reader.prepare('SELECT id FROM conversation').all()
+    expect(await store.delete('a')).toBe(true)
+    reader.exec('ROLLBACK')
+    await store.close()
+    expect(await found(file)).toEqual([])
   })
 })
 
