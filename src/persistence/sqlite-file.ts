@@ -216,6 +216,8 @@ function openForWriting(
   const database = driver.open(file)
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`)
+    // On macOS fsync leaves it to the disk when to write; elsewhere these mean nothing.
+    database.exec('PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON')
     // Else what was deleted stays readable in the file until its place is needed.
     database.exec('PRAGMA secure_delete = ON')
     if (maxPages !== undefined) database.exec(`PRAGMA max_page_count = ${maxPages}`)

@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { sqliteDriver } from '../../src/persistence/sqlite-driver.ts'
+import { openStoreFile, type StoreFile } from '../../src/persistence/sqlite-file.ts'
+import { folder } from './sqlite-support.ts'
+
+/** Opened in this thread, not in one of its own. */
+async function openHere(file: string): Promise<StoreFile> {
+  const settings = { file, readOnly: false, busyMs: 100, mayPutAside: false }
+  const opened = openStoreFile(await sqliteDriver(), settings)
+  onTestFinished(() => opened.close())
+  return opened
+}
+
+describe('the file that is written', () => {
+  it('is synced to the disk itself, also where the system has a lesser sync', async () => {
+    const { database } = await openHere(join(await folder(), 'conversations.db'))
+    const set = (name: string) => Object.values(Object(database.prepare(`PRAGMA ${name}`).get()))[0]
+    expect(set('synchronous')).toBe(2)
+    expect(set('fullfsync')).toBe(1)
+    expect(set('checkpoint_fullfsync')).toBe(1)
+  })
+})
