@@ -2,12 +2,28 @@ import { LlmError } from './contract.ts'
 
 const newline = 10
 
-/** Throws where a line grows over the limit: memory stays bounded whatever a server sends. */
-export function lineTooLong(limitBytes: number): LlmError {
-  return new LlmError('protocol', {
-    fault: 'line-too-long',
-    message: `A line of the reply is over ${limitBytes} bytes.`,
-  })
+/** Where a line grows over the limit: memory stays bounded whatever a server sends. */
+export function lineTooLong(limitBytes: number, what = 'A line of the reply'): LlmError {
+  return new LlmError('protocol', { fault: 'line-too-long', message: `${what} is over ${limitBytes} bytes.` })
+}
+
+// what an empty call costs in memory, about
+const callBytes = 128
+
+/**
+ * Counts what a model writes of function calls, which is kept until the reply ends: in one reply no more than a line may
+ * hold, in however many pieces it comes. Throws beyond that.
+ */
+export function boundCalls(limitBytes: number) {
+  let held = 0
+  const add = (bytes: number) => {
+    held += bytes
+    if (held > limitBytes) throw lineTooLong(limitBytes, 'What the model wrote to call functions')
+  }
+  return {
+    begun: () => add(callBytes),
+    wrote: (piece: string) => add(piece.length),
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { BackendEnd, BackendRecord, ToolCall } from './contract.ts'
+import { boundCalls } from './lines.ts'
 import { readArguments } from './whole-reply.ts'
 
 const text = z.string().nullish()
@@ -33,9 +34,10 @@ export type OllamaRecord = z.output<typeof OllamaRecord>
 const nanosecondsPerMs = 1_000_000
 
 /** Follows the records of one reply: reports what they bring, and knows the end when the last one has come. */
-export function followRecords(model: string, report: (record: BackendRecord) => void) {
+export function followRecords(model: string, lineBytes: number, report: (record: BackendRecord) => void) {
   let answering = model
   const calls: ToolCall[] = []
+  const bound = boundCalls(lineBytes)
   const delta = (kind: 'text' | 'thinking', piece: string | null | undefined) => {
     if (piece) report({ type: 'delta', kind, text: piece })
   }
@@ -45,6 +47,8 @@ export function followRecords(model: string, report: (record: BackendRecord) => 
     delta('thinking', message?.thinking ?? record.thinking)
     delta('text', message?.content ?? record.response)
     for (const { id, function: named } of message?.tool_calls ?? []) {
+      bound.begun()
+      bound.wrote(`${id ?? ''}${named.name}${JSON.stringify(named.arguments ?? {})}`)
       calls.push({ id: id || `call-${calls.length}`, name: named.name, arguments: readArguments(named.arguments) })
       report({ type: 'calling' })
     }

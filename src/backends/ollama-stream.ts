@@ -29,7 +29,7 @@ export function streamOllama(
   }
   return onOwnSocket(signal, async (own) => {
     const client = ollamaClient({ through, lineBytes, model, spoken, on: report, signal: own })
-    const follow = followRecords(model, report)
+    const follow = followRecords(model, lineBytes, report)
     const answer = await call(client)
     for await (const record of Symbol.asyncIterator in answer ? answer : [answer]) {
       signal.throwIfAborted()

@@ -70,7 +70,7 @@ async function follow(reply: HttpReply, reader: Reader): Promise<BackendEnd> {
 }
 
 function eventReader({ through, lineBytes, model, spoken, report }: OpenAiBodyOptions): Reader {
-  const chunks = followChunks(model, report)
+  const chunks = followChunks(model, lineBytes, report)
   let done = false
   let atEnd = false
   const failed = (said: string) => errorRecord(said, through, { secrets: through.transport.secrets, spoken })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { BackendEnd, BackendRecord, ToolCall } from './contract.ts'
+import { boundCalls } from './lines.ts'
 import { readArguments } from './whole-reply.ts'
 
 const text = z.string().nullish()
@@ -50,17 +51,20 @@ interface OpenCall {
 }
 
 /** Follows the chunks of one reply; `end()` gives its facts once a finish reason or [DONE] has come. */
-export function followChunks(model: string, report: (record: BackendRecord) => void) {
+export function followChunks(model: string, lineBytes: number, report: (record: BackendRecord) => void) {
   let answering = model
   let finish: string | undefined
   let usage: z.output<typeof OpenAiUsage>
   let measured: z.output<typeof timings>
   const calls: OpenCall[] = []
+  const bound = boundCalls(lineBytes)
   const piece = (kind: 'text' | 'thinking', said: string | null | undefined) => {
     if (said) report({ type: 'delta', kind, text: said })
   }
   const callPiece = ({ index, id, function: named }: NonNullable<z.output<typeof delta>['tool_calls']>[number]) => {
     const at = index ?? calls.length
+    if (calls[at] === undefined) bound.begun()
+    for (const written of [id, named?.name, named?.arguments]) bound.wrote(written ?? '')
     const call = (calls[at] ??= { id: '', name: '', written: '' })
     call.id ||= id ?? ''
     call.name ||= named?.name ?? ''

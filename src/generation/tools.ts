@@ -50,6 +50,9 @@ export interface Toolbox {
 
 /** What is written beyond this in one go is no plan but a loop. */
 const mostCalls = 16
+/** The same of one call. They go back to the model in every later request, as results do. */
+const longestArguments = 8_000
+const longestName = 64
 
 /** Throws `config` for functions that cannot be offered. */
 export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolbox {
@@ -59,6 +62,7 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
 
   function problemOf({ name, arguments: written }: ToolCall): string | undefined {
     const tool = tools.get(name)
+    if (isTooLong(written)) return `Not run: the arguments were too long, over ${longestArguments} characters.`
     if (tool === undefined) return `Not run: there is no such function. There are: ${[...tools.keys()].join(', ')}.`
     if (!isRecord(written)) return 'Not run: the arguments were no valid JSON object. Call it again with valid JSON.'
     const misfit = misfitOf(tool, written)
@@ -81,8 +85,10 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
           at === mostCalls
             ? `Not run: no more than ${mostCalls} functions at once; of this and all further calls (${excess}) none was run.`
             : problemOf({ id, name, arguments: written })
-        // What was no JSON goes back to no server: templates would break on it.
-        return { id, name, arguments: isRecord(written) ? written : {}, ...(problem === undefined ? {} : { problem }) }
+        // What was no JSON goes back to no server: templates would break on it. What is too long fits no window.
+        const args = isRecord(written) && !isTooLong(written) ? written : {}
+        const call = { id, name: name.slice(0, longestName), arguments: args }
+        return problem === undefined ? call : { ...call, problem }
       })
     },
     async run(call, context) {
@@ -124,6 +130,10 @@ function misfitOf({ parameters }: Tool, given: Record<string, unknown>): string 
     // A check of the program's own that throws, or that cannot answer at once.
     return `the arguments could not be checked (${reasonOf(error)})`
   }
+}
+
+function isTooLong(written: unknown): boolean {
+  return (typeof written === 'string' ? written : JSON.stringify(written)).length > longestArguments
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

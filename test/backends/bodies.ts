@@ -45,7 +45,7 @@ export async function readBody(kind: BodyKind, pieces: Iterable<Uint8Array>, lin
       const through = { transport, backend: 'openai' }
       outcome.end = await readOpenAiBody(reply, { through, lineBytes, model: 'm1', spoken: [], report })
     } else {
-      const follow = followRecords('m1', report)
+      const follow = followRecords('m1', lineBytes, report)
       const through = { transport, backend: 'ollama-chat' }
       const reply = replyOf(contentType ?? 'application/x-ndjson', pieces)
       await readOllamaBody(reply, { through, lineBytes, spoken: [] }, (line) => {

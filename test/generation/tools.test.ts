@@ -67,6 +67,16 @@ describe('functions as models are told of them', () => {
     expect(toolbox.check(Array(16).fill(call), []).filter(({ problem }) => problem !== undefined)).toEqual([])
   })
 
+  test.each<[string, string, unknown]>([
+    ['arguments', 'weather', { city: 'O'.repeat(300_000) }],
+    ['arguments that are no JSON', 'weather', `{"city": "${'O'.repeat(300_000)}`],
+    ['a name', 'w'.repeat(300_000), { city: 'Oslo' }],
+  ])('%s beyond all bounds: not run, and nothing of it goes back to the model', (_, name, given) => {
+    const [checked] = createToolbox({ weather }).check([{ id: 'c', name, arguments: given }], [])
+    expect(checked?.problem).toMatch(/^Not run: /)
+    expect(JSON.stringify(checked).length).toBeLessThan(300)
+  })
+
   test.each<[string, object, RegExp]>([
     ['a name that servers refuse', { 'the weather': weather }, /tools\.the weather must be named/],
     ['no description', { weather: { ...weather, description: ' ' } }, /tools\.weather needs a description/],
