@@ -21,8 +21,8 @@ const formatVersion = 1
 /** "coll" in ASCII: tells the file from any other program's database. */
 const applicationId = 0x63_6f_6c_6c
 
-/** A program that is started again while the one before it still closes. */
-const lockMs = 1_000
+/** For a program that is started again while the one before it still closes; less than the library waits for a store. */
+const lockMs = 500
 
 const schema = `
   CREATE TABLE conversation (

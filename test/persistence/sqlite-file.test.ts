@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Config } from '../../src/config/config.ts'
 import { sqliteDriver } from '../../src/persistence/sqlite-driver.ts'
 import { openStoreFile, type StoreFile } from '../../src/persistence/sqlite-file.ts'
 import { folder } from './sqlite-support.ts'
@@ -19,5 +20,12 @@ describe('the file that is written', () => {
     expect(set('synchronous')).toBe(2)
     expect(set('fullfsync')).toBe(1)
     expect(set('checkpoint_fullfsync')).toBe(1)
+  })
+  it('is refused to a second writer before the library stops waiting for a store', async () => {
+    const file = join(await folder(), 'conversations.db')
+    await openHere(file)
+    const from = performance.now()
+    await expect(openHere(file)).rejects.toMatchObject({ fault: 'in-use' })
+    expect(performance.now() - from).toBeLessThan(Config.parse({}).timeouts.storeLoadMs - 100)
   })
 })
