@@ -15,10 +15,28 @@ const primary = {
   notDatabase: 26,
 }
 
+/** What else SQLite may say, by its primary code. */
+const otherNames = new Map([
+  [1, 'SQLITE_ERROR'],
+  [2, 'SQLITE_INTERNAL'],
+  [3, 'SQLITE_PERM'],
+  [4, 'SQLITE_ABORT'],
+  [15, 'SQLITE_PROTOCOL'],
+  [17, 'SQLITE_SCHEMA'],
+  [18, 'SQLITE_TOOBIG'],
+  [19, 'SQLITE_CONSTRAINT'],
+  [20, 'SQLITE_MISMATCH'],
+  [21, 'SQLITE_MISUSE'],
+  [23, 'SQLITE_AUTH'],
+  [25, 'SQLITE_RANGE'],
+])
+
 const NodeError = z.object({ errcode: z.number() })
 const LibsqlError = z.object({ rawCode: z.number() })
 const LibsqlOpenError = z.object({ message: z.string() })
 const SystemError = z.object({ code: z.string(), syscall: z.string() })
+const identifier = z.string().regex(/^\w+$/u)
+const NamedError = z.object({ name: identifier, code: identifier.exactOptional() })
 
 /** SQLite's extended result code, wherever the driver keeps it. */
 function resultCode(error: unknown): number | undefined {
@@ -76,13 +94,26 @@ export function toStoreError(error: unknown, file: string): LlmError {
           cause: error,
         },
       )
-    default: {
-      const how = code === undefined ? 'see the cause' : `SQLite code ${code}`
-      return storeError('sqlite', `The store at ${file} failed (${how}); if it happens again, report it.`, {
-        cause: error,
-      })
-    }
+    default:
+      return storeError(
+        'sqlite',
+        `The store at ${file} failed (${nameOf(error, code)}); if it happens again, report it.`,
+        {
+          cause: error,
+        },
+      )
   }
+}
+
+/** What is known without the error's own words, which may quote what was to be kept. */
+function nameOf(error: unknown, code: number | undefined): string {
+  if (code !== undefined) {
+    const name = otherNames.get(code & 0xff)
+    return name === undefined ? `SQLite code ${code}` : `${name}, SQLite code ${code}`
+  }
+  const named = NamedError.safeParse(error)
+  if (!named.success) return 'no error of SQLite'
+  return named.data.code === undefined ? named.data.name : `${named.data.name} ${named.data.code}`
 }
 
 function systemFault(error: unknown, code: string, file: string): LlmError {

@@ -1,6 +1,7 @@
 import { chmod, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { toStoreError } from '../../src/persistence/sqlite-faults.ts'
 import { database, dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
 
 const refused = (fault: string, message: RegExp) => ({
@@ -242,6 +243,28 @@ describe('a program that looks into the file', () => {
     const next = storeAt(file)
     expect((await next.load('a'))?.lines).toEqual(lines(1, 2))
     other.exec('ROLLBACK')
+  })
+})
+
+describe('a failure that has no words of its own', () => {
+  it('is told by SQLite’s name for it, without SQLite’s words', async () => {
+    const { store, file } = await opened()
+    const other = await database(file)
+    other.exec("CREATE TRIGGER odd BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'secret words'); END")
+    const write = store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
+    const words = /failed \(SQLITE_CONSTRAINT, SQLite code \d+\); if it happens again, report it\.$/u
+    await expect(write).rejects.toMatchObject(refused('sqlite', words))
+  })
+
+  it.each([
+    [Object.assign(new TypeError('secret words'), { code: 'ERR_INVALID_ARG_TYPE' }), 'TypeError ERR_INVALID_ARG_TYPE'],
+    [new RangeError('secret words'), 'RangeError'],
+    [Object.assign(new Error('secret words'), { errcode: 24 }), 'SQLite code 24'],
+    ['secret words', 'no error of SQLite'],
+  ])('is told by its own name where SQLite has none: %s', (error, name) => {
+    expect(toStoreError(error, 'a.db').message).toBe(
+      `The store at a.db failed (${name}); if it happens again, report it.`,
+    )
   })
 })
 
