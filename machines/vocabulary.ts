@@ -18,11 +18,21 @@ export interface ToolCall {
   arguments: unknown
 }
 
+/** Where in its reply a function was called. A later prompt tells it there again, so that it begins as this one did. */
+export interface CallPlace {
+  /** Counted from 1: which of the reply's requests was answered with the call. */
+  round?: number
+  /** From 0: its place among the calls of that round. */
+  index?: number
+  /** How many characters of the reply were said before; absent for none. */
+  saidChars?: number
+}
+
 /** What became of a function: it gave a result, it threw, or it was stopped before it was done. */
 export type ToolOutcome = 'done' | 'failed' | 'aborted'
 
 /** One side's whole contribution, as it was said or heard; or a function that was called for it. History is a list of these. */
-export interface Turn {
+export interface Turn extends CallPlace {
   role: 'user' | 'assistant' | 'tool'
   /** The caller's words, the source text of what the caller was acknowledged to have heard, or a function's result. */
   text: string
@@ -187,8 +197,8 @@ export type ReplyReport =
   | { type: 'REPLY_RESTARTED'; replyId: string; attempt: number }
   | { type: 'REPLY_SEGMENT'; replyId: string; attempt: number; segment: Segment }
   /** These functions are run now; each is answered, or ends with the reply. */
-  | { type: 'REPLY_CALLING'; replyId: string; calls: ToolCall[] }
-  | { type: 'REPLY_CALLED'; replyId: string; call: ToolCall; result: string; outcome: ToolOutcome }
+  | { type: 'REPLY_CALLING'; replyId: string; calls: (ToolCall & CallPlace)[] }
+  | { type: 'REPLY_CALLED'; replyId: string; call: ToolCall & CallPlace; result: string; outcome: ToolOutcome }
   /** The text is complete; no segment follows. */
   | ({ type: 'REPLY_ENDED'; replyId: string } & ReplyEnd)
   | { type: 'REPLY_FAILED'; replyId: string; error: Failure }
@@ -237,7 +247,7 @@ interface InTurn extends Reported {
   turnId: string
 }
 
-/** `barge-in`, `stop-word`, `stopped`, `requested`, or the word a program gave. */
+/** `barge-in`, `stop-word`, `stopped`, `requested`, `left` (its program ended meanwhile), or the word a program gave. */
 export type InterruptReason = 'barge-in' | 'stop-word' | 'stopped' | 'requested' | (string & {})
 
 export type CallerTurnEnded = InTurn & { type: 'CALLER_TURN_ENDED'; text: string; speaker?: string }
@@ -256,7 +266,8 @@ export type ToolCalled = InTurn & {
   replyId: string
   result: string
   outcome: ToolOutcome
-} & ToolCall
+} & ToolCall &
+  CallPlace
 export type ResponseGenerated = InTurn & {
   type: 'RESPONSE_GENERATED'
   replyId: string

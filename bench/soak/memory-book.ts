@@ -25,7 +25,7 @@ export function memoryBook() {
       const verdict: MemoryVerdict = { whole: 0, shorter: 0, wrong: [] }
       for (const [id, remembered] of notes) {
         const stored = await store.load(id)
-        const read = stored === undefined ? undefined : readStoredConversation(stored)
+        const read = stored === undefined ? undefined : readStoredConversation(id, stored)
         if (read?.ok === false) verdict.wrong.push(`${id}: ${read.reason}`)
         const kept = read?.ok === true ? read.remembered.history.map(digest) : []
         if (kept.some((turn, at) => turn !== remembered[at])) verdict.wrong.push(`${id}: other turns`)

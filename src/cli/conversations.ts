@@ -74,7 +74,7 @@ async function show(store: ConversationStore, { ids, terminal: { output }, asJso
   const [id = ''] = ids
   const stored = await store.load(id)
   if (stored === undefined) throw await unknown(store, [id])
-  const read = readStoredConversation(stored)
+  const read = readStoredConversation(id, stored)
   if (!read.ok) {
     const message = `what is kept of ${plain(id)} cannot be used: ${read.reason}; conversations export prints its lines as they are`
     throw new LlmError('store', { message })

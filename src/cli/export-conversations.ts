@@ -17,7 +17,7 @@ export async function exportConversations(
     // Deleted since it was listed.
     if (stored === undefined) continue
     for (const line of stored.lines) print(output, JSON.stringify(exported(conversationId, line)))
-    const read = readStoredConversation(stored)
+    const read = readStoredConversation(conversationId, stored)
     if (!read.ok) refused.push({ conversationId, reason: read.reason })
   }
   return refused

@@ -146,7 +146,13 @@ const timeouts = section({
   totalMs: ms(60_000, 3_600_000, 'From the first token to the end.'),
   queueMs: ms(4_000, 600_000, 'Wait for a free slot.'),
   toolMs: ms(10_000, 600_000, 'For the functions that a model called at once; one that still runs then is aborted.'),
-  storeLoadMs: ms(1_000, 60_000, 'For the store to tell what it kept of a conversation.'),
+  storeLoadMs: z
+    .number()
+    .int()
+    .min(1)
+    .max(60_000)
+    .default(1_000)
+    .describe('For the store to tell what it kept of a conversation.'),
   storeCommitMs: ms(50, 10_000, 'The first segment waits this long for the store to have the caller’s words.'),
 })
 

@@ -27,10 +27,9 @@ export interface Journal {
 
 export interface JournalOptions {
   conversationId: string
+  /** Answers every call in bounded time, but for `commit`. */
   store: Pick<ConversationStore, 'load' | 'commit' | 'setAside'>
   clock: Clock
-  /** A store that has not answered by then is done without. */
-  loadMs: Milliseconds
   counters(): Counters
   /** The caller's words of this turn are durable, or will not be for now. */
   onStored(turnId: string, durable: boolean): void
@@ -39,24 +38,40 @@ export interface JournalOptions {
 
 /** Lines that a store which takes none may owe; then the conversation is kept no longer. */
 const mostWaiting = 10_000
+/** What failed is tried again so much later, and then with the next turn. */
+const retriesMs: readonly Milliseconds[] = [1_000, 5_000, 30_000]
+/** A commit that has not answered for so long is an outage. */
+const silenceMs = 5_000
 
 export function createJournal(options: JournalOptions): Journal {
-  const { conversationId, store, report } = options
+  const { conversationId, store, clock } = options
   let place: Place = beginning
   let unfinished: Unfinished | undefined
   let waiting: StoredLine[] = []
   /** Turns whose words somebody waits for. */
   let awaited: string[] = []
+  let kept: Counters | undefined
   let isChanged = false
   let isOff = false
-  let isFailing = false
+  let isClosing = false
+  /** Failures of one outage, and what ends the wait for the next try. */
+  let failures = 0
+  let isTold = false
+  let cancelRetry: (() => void) | undefined
   let writing: Promise<void> | undefined
+  let sinceMs = 0
+
+  /** Later, so that an event which led here is told to everybody first. */
+  function report(message: string, retryable: boolean): void {
+    void Promise.resolve().then(() => options.report({ code: 'store', message, retryable }))
+  }
 
   function giveUp(message: string): void {
     isOff = true
     waiting = []
+    cancelRetry?.()
     answer(false)
-    report({ code: 'store', message, retryable: false })
+    report(message, false)
   }
 
   function answer(durable: boolean): void {
@@ -72,14 +87,18 @@ export function createJournal(options: JournalOptions): Journal {
       isChanged = false
       const lines = [...waiting]
       const turns = [...awaited]
-      const snapshot = sealSnapshot(place, options.counters(), unfinished)
+      const counters = options.counters()
+      const snapshot = sealSnapshot(conversationId, place, counters, unfinished)
+      sinceMs = clock.now()
       try {
         await store.commit({ conversationId, snapshot, lines })
       } catch (error) {
         failed(error)
         break
       }
-      isFailing = false
+      kept = counters
+      failures = 0
+      isTold = false
       waiting = waiting.slice(lines.length)
       awaited = awaited.filter((turnId) => !turns.includes(turnId))
       for (const turnId of turns) options.onStored(turnId, true)
@@ -89,15 +108,27 @@ export function createJournal(options: JournalOptions): Journal {
 
   /** The lines stay, and go with the next commit. One report for one outage. */
   function failed(error: unknown): void {
+    if (isOff) return
     // Somebody else changed or deleted what is stored, or it will never take anything.
     if (error instanceof LlmError && !error.retryable) {
-      return giveUp(`this conversation is kept no longer: ${error.message}`)
+      return giveUp(`this conversation is kept no longer: ${wordsOf(error)}`)
     }
+    isChanged = true
     answer(false)
-    if (isOff || isFailing) return
-    isFailing = true
-    const message = `what was said could not be stored, the conversation goes on: ${wordsOf(error)}`
-    report({ code: 'store', message, retryable: true })
+    tellOutage(wordsOf(error))
+    const againMs = retriesMs[failures]
+    failures += 1
+    if (againMs === undefined || isClosing) return
+    cancelRetry = clock.schedule(() => {
+      cancelRetry = undefined
+      change()
+    }, againMs)
+  }
+
+  function tellOutage(why: string): void {
+    if (isTold) return
+    isTold = true
+    report(`what was said could not be stored, the conversation goes on: ${why}`, true)
   }
 
   function keep<Fact extends { type: string }>(fact: Fact): void {
@@ -111,26 +142,44 @@ export function createJournal(options: JournalOptions): Journal {
 
   function change(): void {
     isChanged = true
-    if (!isOff) writing ??= write()
+    // In an outage only the caller's words are worth another try before its time.
+    if (isOff || (cancelRetry !== undefined && awaited.length === 0)) return
+    cancelRetry?.()
+    cancelRetry = undefined
+    if (writing !== undefined && clock.now() - sinceMs > silenceMs) tellOutage('the store does not answer')
+    writing ??= write()
+  }
+
+  async function read(): Promise<Remembered | undefined> {
+    const stored = await store.load(conversationId)
+    if (stored === undefined) return undefined
+    const found = readStoredConversation(conversationId, stored)
+    if (found.ok) {
+      ;({ place } = found)
+      kept = found.remembered.counters
+      return found.remembered
+    }
+    if (found.isNewer) {
+      giveUp(`what is stored of this conversation stays as it is, and nothing new is kept: ${found.reason}; update it`)
+      return undefined
+    }
+    const to = await store.setAside(conversationId, found.reason)
+    report(
+      `what was stored of this conversation cannot be used (${found.reason}); it begins afresh, and the old one is kept as ${to}`,
+      false,
+    )
+    return undefined
   }
 
   return {
     async open() {
       try {
-        const stored = await within(options.clock, options.loadMs, store.load(conversationId))
-        if (stored === undefined) return undefined
-        const read = readStoredConversation(stored)
-        if (read.ok) {
-          ;({ place } = read)
-          return read.remembered
-        }
-        const kept = await store.setAside(conversationId, read.reason)
-        const message = `what was stored of this conversation cannot be used (${read.reason}); it begins afresh, and the old one is kept as ${kept}`
-        report({ code: 'store', message, retryable: false })
+        return await read()
       } catch (error) {
-        giveUp(`the store could not be read, so nothing of this conversation is kept: ${wordsOf(error)}`)
+        if (isClosing) isOff = true
+        else giveUp(`the store could not be read, so nothing of this conversation is kept: ${wordsOf(error)}`)
+        return undefined
       }
-      return undefined
     },
     begin(history) {
       if (history.length > 0) keep({ type: 'HISTORY_GIVEN', history })
@@ -155,12 +204,16 @@ export function createJournal(options: JournalOptions): Journal {
       change()
     },
     async close() {
+      isClosing = true
+      cancelRetry?.()
+      cancelRetry = undefined
       await writing
-      // What failed before is tried once more.
-      if (waiting.length > 0 && !isOff) {
-        change()
-        await writing
-      }
+      const { turns, replies, begun } = options.counters()
+      const isCounted = kept === undefined || (kept.turns === turns && kept.replies === replies && kept.begun === begun)
+      // What failed before is tried once more, and ids that were given out and not kept are kept.
+      if (isOff || (!isChanged && isCounted)) return
+      change()
+      await writing
     },
   }
 }
@@ -184,17 +237,8 @@ function isEnding(event: ServiceEvent): event is ServiceEvent & { turnId?: strin
   return event.type === 'RESPONSE_FINISHED' || event.type === 'RESPONSE_INTERRUPTED' || event.type === 'ERROR_OCCURRED'
 }
 
-/** Of a store's own error the message; of any other nothing, since it may quote what it was given. */
+/** Of a store's own error the message; of any other its name alone, since its words may quote what it was given. */
 function wordsOf(error: unknown): string {
-  return error instanceof LlmError ? error.message : 'the store threw; see the cause in the log'
-}
-
-function within<Value>(clock: Clock, ms: Milliseconds, answer: Promise<Value>): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.schedule(() => {
-      const message = 'it did not answer in time; see whether its disk is busy, or raise timeouts.storeLoadMs'
-      reject(new LlmError('store', { message, retryable: true }))
-    }, ms)
-    answer.then(resolve, reject).finally(cancel)
-  })
+  if (error instanceof LlmError) return error.message
+  return `the store threw ${error instanceof Error ? error.name : 'something'}`
 }

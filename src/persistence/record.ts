@@ -3,8 +3,9 @@
  *
  *     check(1) = sha256('' + body(1)), check(n) = sha256(check(n - 1) + body(n)), as hex
  *
- * The snapshot names the last line and its check, and ends with a seal over its own text. So a line that was changed,
- * lost or added is found out, as is a snapshot of another log. Against accidents and clumsy hands: there is no key.
+ * The snapshot names its conversation, the last line and its check, and ends with a seal over its own text. So a line
+ * that was changed, lost or added is found out, as is what belongs to another conversation. Against accidents and clumsy
+ * hands: there is no key.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -46,7 +47,8 @@ const format = 1
 const count = z.number().int().min(0)
 
 const Snapshot = z.strictObject({
-  format: z.number(),
+  format: z.literal(format),
+  conversationId: z.string(),
   seq: count,
   check: z.string(),
   counters: z.strictObject({ turns: count, replies: count, begun: count }),
@@ -57,8 +59,10 @@ const turnId = z.string()
 const text = z.string()
 const speaker = z.string().exactOptional()
 const call = { id: z.string(), name: z.string(), arguments: z.unknown() }
+const place = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
 const outcome = z.enum(['done', 'failed', 'aborted'])
-const turn = z.object({
+/** An entry of history, as it is kept and as a program may give it. */
+export const StoredTurn = z.object({
   role: z.enum(['user', 'assistant', 'tool']),
   text,
   interrupted: z.literal(true).exactOptional(),
@@ -66,12 +70,13 @@ const turn = z.object({
   turnId: turnId.exactOptional(),
   call: z.object(call).exactOptional(),
   outcome: outcome.exactOptional(),
+  ...place,
 })
 
 /** The facts that history is folded from, and the history that a program gave when the conversation began. */
 const facts = {
   CALLER_TURN_ENDED: z.object({ type: z.literal('CALLER_TURN_ENDED'), turnId, text, speaker }),
-  TOOL_CALLED: z.object({ type: z.literal('TOOL_CALLED'), turnId, ...call, result: text, outcome }),
+  TOOL_CALLED: z.object({ type: z.literal('TOOL_CALLED'), turnId, ...call, ...place, result: text, outcome }),
   RESPONSE_FINISHED: z.object({ type: z.literal('RESPONSE_FINISHED'), turnId, heard: text }),
   RESPONSE_INTERRUPTED: z.object({ type: z.literal('RESPONSE_INTERRUPTED'), turnId, heard: text }),
   ERROR_OCCURRED: z.object({
@@ -80,7 +85,7 @@ const facts = {
     heard: text.exactOptional(),
   }),
   AMBIENT_SPEECH_IGNORED: z.object({ type: z.literal('AMBIENT_SPEECH_IGNORED'), kept: text.exactOptional(), speaker }),
-  HISTORY_GIVEN: z.object({ type: z.literal('HISTORY_GIVEN'), history: z.array(turn) }),
+  HISTORY_GIVEN: z.object({ type: z.literal('HISTORY_GIVEN'), history: z.array(StoredTurn) }),
 }
 const Fact = z.union(Object.values(facts))
 const Line = z.looseObject({ type: z.string() })
@@ -91,49 +96,60 @@ export function chainLine<Fact extends { type: string }>(place: Place, fact: Fac
   return { seq: place.seq + 1, body, check: digest(place.check + body) }
 }
 
-export function sealSnapshot({ seq, check }: Place, counters: Counters, unfinished: Unfinished | undefined): string {
-  const facts = { format, seq, check, counters, ...(unfinished === undefined ? {} : { unfinished }) }
+export function sealSnapshot(
+  conversationId: string,
+  { seq, check }: Place,
+  counters: Counters,
+  unfinished: Unfinished | undefined,
+): string {
+  const facts = { format, conversationId, seq, check, counters, ...(unfinished === undefined ? {} : { unfinished }) }
   return JSON.stringify({ ...facts, seal: digest(JSON.stringify(facts)) })
 }
 
-export type StoredConversationRead = { ok: true; remembered: Remembered; place: Place } | { ok: false; reason: string }
+export type StoredConversationRead =
+  | { ok: true; remembered: Remembered; place: Place }
+  /** `isNewer`: nothing is wrong with it, but it takes a newer version to read it. */
+  | { ok: false; reason: string; isNewer?: true }
 
 /** Reads what a store loaded, or says in a few words why it cannot be trusted. Throws nothing. */
-export function readStoredConversation(stored: StoredConversation): StoredConversationRead {
+export function readStoredConversation(conversationId: string, stored: StoredConversation): StoredConversationRead {
   const written = parseJson(stored.snapshot)
   if (typeof written !== 'object' || written === null || !('seal' in written)) return refuse('its snapshot is no JSON')
   const { seal, ...unsealed } = written
   const { format: version } = { format: undefined, ...unsealed }
-  if (version !== format) return refuse(`its snapshot is not of format ${format}, the one this version reads`)
+  if (typeof version === 'number' && version > format) {
+    return { ...refuse('it was written by a newer colloquy'), isNewer: true }
+  }
   if (digest(JSON.stringify(unsealed)) !== seal) return refuse('its snapshot was changed')
   const snapshot = Snapshot.safeParse(unsealed)
   if (!snapshot.success) return refuse('its snapshot has an unknown form')
   const { seq, check, counters, unfinished } = snapshot.data
+  if (snapshot.data.conversationId !== conversationId) return refuse('it belongs to another conversation')
   let place = beginning
-  let history: readonly Turn[] = []
+  const history: Turn[] = []
   for (const line of stored.lines) {
     if (line.seq !== place.seq + 1) return refuse(`line ${place.seq + 1} of its log is missing`)
     if (line.check !== digest(place.check + line.body)) return refuse(`line ${line.seq} of its log was changed`)
-    const folded = foldLine(history, line.body)
-    if (folded === undefined) return refuse(`line ${line.seq} of its log has an unknown form`)
-    history = folded
+    const turns = turnsOf(line.body)
+    if (turns === undefined) return refuse(`line ${line.seq} of its log has an unknown form`)
+    history.push(...turns)
     place = { seq: line.seq, check: line.check }
   }
   if (place.seq !== seq || place.check !== check) return refuse('its snapshot belongs to another log')
   return { ok: true, place, remembered: { history, counters, ...(unfinished === undefined ? {} : { unfinished }) } }
 }
 
-/** What a newer version may have added to the log is no turn of history. */
-function foldLine(history: readonly Turn[], body: string): readonly Turn[] | undefined {
+/** What a line adds to history, which only grows. What a newer version may have added to the log is no turn. */
+function turnsOf(body: string): readonly Turn[] | undefined {
   const line = Line.safeParse(parseJson(body))
   if (!line.success) return undefined
-  if (!Object.hasOwn(facts, line.data.type)) return history
+  if (!Object.hasOwn(facts, line.data.type)) return []
   const fact = Fact.safeParse(line.data)
   if (!fact.success) return undefined
-  return fact.data.type === 'HISTORY_GIVEN' ? [...history, ...fact.data.history] : foldHistory(history, fact.data)
+  return fact.data.type === 'HISTORY_GIVEN' ? fact.data.history : foldHistory([], fact.data)
 }
 
-function refuse(reason: string): StoredConversationRead {
+function refuse(reason: string): { ok: false; reason: string } {
   return { ok: false, reason }
 }
 

@@ -8,6 +8,7 @@ import type { Generation } from '../generation/index.ts'
 import { foldHistory } from '../history/fold-history.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Journal } from '../persistence/journal.ts'
+import { StoredTurn } from '../persistence/record.ts'
 import { createPlayer } from '../speaking/player.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { expectedSpeechMs } from '../speaking/speech-length.ts'
@@ -19,7 +20,7 @@ import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
 import { policyOf } from './policy.ts'
 import { createReplyRecords } from './reply-records.ts'
-import { turnMessages, withoutCallsOf } from './turn-messages.ts'
+import { turnMessages, upToWordsOf } from './turn-messages.ts'
 import type { TurnOutcome } from './turn-outcome.ts'
 
 /** One conversation, as a program uses it. */
@@ -85,7 +86,7 @@ export function createConversation(
   const usualSink = options.sink ?? parts.sink ?? null
   let sink = usualSink
   let hasOwnSink = false
-  let history: readonly Turn[] = options.history ?? []
+  let history: readonly Turn[] = givenHistory(options.history)
   let lastHeardOutAtMs: number | null = null
   let asked = 0
 
@@ -95,7 +96,7 @@ export function createConversation(
       records.open(input.replyId)
       const isAhead = input.purpose === 'speculation' && !isAnswering(input.replyId)
       if (isAhead) return [...turnMessages(history), { role: 'user', content: input.text }]
-      return turnMessages(withoutCallsOf(input.turnId, history))
+      return turnMessages(upToWordsOf(input.turnId, history))
     },
     onDelta: records.onDelta,
     onMark(mark) {
@@ -161,7 +162,8 @@ export function createConversation(
       return { turns, replies, begun: asked }
     },
     onStored: (turnId, durable) => send({ type: 'TURN_STORED', turnId, durable }),
-    report: desk.fail,
+    // What is written last is told when the conversation itself tells nothing more.
+    report: (failure) => (life.signal.aborted ? archive.report(failure, id) : desk.fail(failure)),
   })
   desk.events.subscribe((event) => {
     history = foldHistory(history, event)
@@ -306,8 +308,20 @@ export function createConversation(
       gate.pass(() => send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) })),
     async stop() {
       send({ type: 'SYSTEM_STOPPED', atMs: clock.now() })
+      await journal?.close()
     },
   }
+}
+
+/** Programs may have it from anywhere. */
+function givenHistory(history: readonly Turn[] = []): readonly Turn[] {
+  const given = StoredTurn.array().safeParse(history)
+  if (given.success) return given.data
+  const [at, field] = given.error.issues[0]?.path ?? []
+  const what = `history[${String(at ?? 0)}]${field === undefined ? '' : `.${String(field)}`}`
+  throw new LlmError('config', {
+    message: `${what} is not an entry of history; give { role: 'user' or 'assistant', text }`,
+  })
 }
 
 function nameOf(error: unknown): string {

@@ -77,7 +77,10 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       store: parts.store,
       clock,
       loadMs: settings.timeouts.storeLoadMs,
-      report: ({ code, message }) => notice(code, message),
+      report({ code, message }, conversationId = 'service') {
+        logger?.warn({ conversationId, code }, message)
+        notice(code, message, conversationId)
+      },
     })
   let onBus: Subscription | undefined
   let replies = 0
@@ -232,7 +235,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     checkConnection: () => connections.to({}).check(),
     diagnose: () => diagnose(connections.to({}), settings, clock),
     async stop() {
-      for (const one of conversations.values()) await one.stop()
+      await Promise.all([...conversations.values()].map((one) => one.stop()))
     },
     async close() {
       life.abort()

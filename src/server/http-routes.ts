@@ -81,7 +81,7 @@ async function historyOf(id: string, { service, hub, kept }: HttpContext): Promi
   }
   const stored = await kept?.load(id)
   if (stored === undefined) return undefined
-  const read = readStoredConversation(stored)
+  const read = readStoredConversation(id, stored)
   if (read.ok) return keptHistory(read.remembered)
   throw new LlmError('store', { message: `what is kept of this conversation cannot be used: ${read.reason}` })
 }

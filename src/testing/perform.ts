@@ -119,7 +119,11 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   const { history } = conversation
 
   listening.unsubscribe()
-  await service.close()
+  const closed = service.close()
+  await clock.settle()
+  // A store that takes its time is waited for.
+  if ((store?.lingering ?? 0) > 0) await clock.advanceTo(clock.now() + 2_000)
+  await closed
   await clock.settle()
   scheduled.onceClosed = left()
   telling.unsubscribe()

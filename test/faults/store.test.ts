@@ -37,21 +37,30 @@ const asideIn = (file: string): unknown[] => {
 
 describe('the store of conversations', () => {
   it('row 57: a store write that fails is reported, and the turn goes on', async () => {
-    const file = join(await folder(), 'conversations.db')
-    // As many pages as an empty store has: the disk is full from the first turn on.
-    const store = storeAt(file, { maxPages: 1 })
-    const { ask, of, conversation, history, settles } = await stage({
+    // The disk has room for what is kept already, and no more.
+    const store = storeAt(await keptFile(), { maxPages: 1 })
+    const { ask, of, conversation, history, clock, settles } = await stage({
       options: { store },
       replies: [{ text: 'It is noon.' }],
     })
     await conversation.ready
-    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'It is noon.' })
-    expect(of('ERROR_OCCURRED')).toMatchObject([{ code: 'store', recoverable: true }])
+    expect(history()).toHaveLength(2)
+    const long = 'what time is it '.repeat(240)
+    expect(await ask(long)).toMatchObject({ ending: 'finished', heard: 'It is noon.' })
+    expect(of('ERROR_OCCURRED')).toMatchObject([
+      { code: 'store', recoverable: true, message: expect.stringContaining('could not be stored') },
+    ])
     expect(of('RESPONSE_STARTED')).toMatchObject([{ durable: false }])
-    expect(history()).toEqual([
-      ['user', 'what time is it'],
+    expect(history().slice(2)).toEqual([
+      ['user', long.trim()],
       ['assistant', 'It is noon.'],
     ])
+    // It is tried again for a while.
+    for (const ms of [1_000, 5_000, 30_000]) {
+      await quiet(() => clock.pending === 1)
+      clock.wind(ms)
+    }
+    await quiet(() => clock.pending === 0)
     await settles()
   })
 
@@ -64,7 +73,7 @@ describe('the store of conversations', () => {
     expect(of('ERROR_OCCURRED')).toHaveLength(1)
     store.fail()
     await settles()
-    const [kept] = [...store.kept.values()].map(readStoredConversation)
+    const [kept] = [...store.kept].map(([id, stored]) => readStoredConversation(id, stored))
     expect(kept).toMatchObject({ ok: true, remembered: { history: [{}, { text: 'It is noon.' }, {}, {}] } })
     expect(findSecret([...store.kept])).toBe('nowhere')
   })

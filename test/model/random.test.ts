@@ -40,7 +40,8 @@ const stores: Record<Exclude<RandomCase['store'], 'none'>, (store: ScriptedStore
     return {
       ...store,
       get lingering() {
-        return lingering
+        // Its own timer, and that of the conversation which is over and waits for it.
+        return lingering * 2
       },
       async commit(write) {
         lingering += 1
@@ -109,7 +110,7 @@ async function play({ scenario, detector, store }: RandomCase, entered: Set<stri
 function keptIn({ kept }: ScriptedStore): readonly Turn[] {
   const stored = kept.get('default')
   if (stored === undefined) return []
-  const read = readStoredConversation(stored)
+  const read = readStoredConversation('default', stored)
   if (!read.ok) throw new Error(read.reason)
   return read.remembered.history
 }

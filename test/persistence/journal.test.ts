@@ -20,7 +20,7 @@ function pen(store = scriptedStore()) {
     conversationId: 'a',
     store,
     clock,
-    loadMs: 1_000,
+
     counters: () => ({ turns: 1, replies: 1, begun: 0 }),
     onStored: (turnId, durable) => stored.push([turnId, durable]),
     report: (failure) => reports.push(failure),
@@ -59,6 +59,7 @@ describe('the journal of a conversation', () => {
     await journal.open()
     store.hold()
     for (let turn = 0; turn <= 10_000; turn += 1) journal.tell(words('turn-1'))
+    await clock.settle()
     expect(reports).toMatchObject([{ code: 'store', message: expect.stringContaining('kept no longer') }])
     const answered = stored.length
     journal.tell(words('turn-2'))

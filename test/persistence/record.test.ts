@@ -23,11 +23,11 @@ function record(...facts: { type: string }[]): StoredConversation & { lines: Sto
     lines.push(line)
     place = line
   }
-  return { snapshot: sealSnapshot(place, counters, undefined), lines }
+  return { snapshot: sealSnapshot('a', place, counters, undefined), lines }
 }
 
 const reasonOf = (stored: StoredConversation) => {
-  const read = readStoredConversation(stored)
+  const read = readStoredConversation('a', stored)
   return read.ok ? 'none' : read.reason
 }
 
@@ -41,7 +41,7 @@ describe('a stored conversation', () => {
       ],
     }
     const started = { type: 'RESPONSE_STARTED', turnId: 'turn-1', durable: true }
-    expect(readStoredConversation(record(given, said, called, started, heard))).toMatchObject({
+    expect(readStoredConversation('a', record(given, said, called, started, heard))).toMatchObject({
       ok: true,
       place: { seq: 5 },
       remembered: {
@@ -55,7 +55,11 @@ describe('a stored conversation', () => {
         ],
       },
     })
-    expect(readStoredConversation(record())).toMatchObject({ ok: true, place: beginning, remembered: { history: [] } })
+    expect(readStoredConversation('a', record())).toMatchObject({
+      ok: true,
+      place: beginning,
+      remembered: { history: [] },
+    })
   })
 
   it('remembers a reply that was not over', () => {
@@ -63,14 +67,16 @@ describe('a stored conversation', () => {
     const { lines } = record(said)
     const [last] = lines
     if (last === undefined) throw new Error('no line')
-    expect(readStoredConversation({ lines, snapshot: sealSnapshot(last, counters, unfinished) })).toMatchObject({
+    expect(
+      readStoredConversation('a', { lines, snapshot: sealSnapshot('a', last, counters, unfinished) }),
+    ).toMatchObject({
       ok: true,
       remembered: { unfinished },
     })
   })
 
   it('may hold facts of a newer version, which are no turns', () => {
-    expect(readStoredConversation(record(said, { type: 'SOMETHING_NEW' }))).toMatchObject({
+    expect(readStoredConversation('a', record(said, { type: 'SOMETHING_NEW' }))).toMatchObject({
       ok: true,
       remembered: { history: [{ text: 'hello' }] },
     })
@@ -90,12 +96,16 @@ describe('a stored conversation', () => {
       ['its snapshot was changed', { ...whole, snapshot: whole.snapshot.replace('"turns":2', '"turns":0') }],
       ['its snapshot is no JSON', { ...whole, snapshot: whole.snapshot.slice(0, -1) }],
       ['its snapshot is no JSON', { ...whole, snapshot: 'null' }],
-      [
-        'its snapshot is not of format 1, the one this version reads',
-        { ...whole, snapshot: whole.snapshot.replace('"format":1', '"format":2') },
-      ],
+      ['its snapshot was changed', { ...whole, snapshot: whole.snapshot.replace('"format":1', '"format":"1"') }],
       ['line 1 of its log has an unknown form', record({ type: 'CALLER_TURN_ENDED' })],
     ]
     for (const [reason, stored] of cases) expect(reasonOf(stored)).toBe(reason)
+    expect(readStoredConversation('b', whole)).toEqual({ ok: false, reason: 'it belongs to another conversation' })
+  })
+
+  it('of a newer format is refused, but nothing is wrong with it', () => {
+    const whole = record(said)
+    const newer = { ...whole, snapshot: whole.snapshot.replace('"format":1', '"format":2') }
+    expect(readStoredConversation('a', newer)).toMatchObject({ ok: false, isNewer: true })
   })
 })
