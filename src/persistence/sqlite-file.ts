@@ -1,17 +1,7 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  statSync,
-} from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { putAside, syncFolder } from './sqlite-aside.ts'
 import type { SqliteDatabase, SqliteDriver } from './sqlite-driver.ts'
 import { isDamage, storeError, toStoreError } from './sqlite-faults.ts'
 import type { StoreThreadSettings } from './sqlite-messages.ts'
@@ -103,17 +93,6 @@ function refuseFolder(file: string): void {
   throw storeError('unwritable', `${file} is a folder; name a file in it, such as ${join(file, 'conversations.db')}.`)
 }
 
-/** So that a new name outlives a power cut. Windows does not open folders, and does not need it. */
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return
-  const handle = openSync(folder, 'r')
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
-  }
-}
-
 /**
  * An exclusive transaction on a file of its own: the system releases it with the process, however that ends. The file
  * stays, since removing it would race with the next owner.
@@ -169,16 +148,6 @@ function damageOf(driver: SqliteDriver, file: string): { reason: string; error: 
 
 const damagedNow = (file: string): string =>
   `${file} is damaged; start the program again, which puts it aside and begins anew.`
-
-function putAside(file: string, reason: string, now: string): SetAside {
-  const to = `${file}.corrupt-${now.replace('.', '')}`
-  for (const part of ['-wal', '-shm', '']) {
-    if (existsSync(`${file}${part}`)) renameSync(`${file}${part}`, `${to}${part}`)
-  }
-  closeSync(openSync(file, 'a', 0o600))
-  syncFolder(dirname(file))
-  return { to, reason }
-}
 
 const Format = z.object({ application: z.number(), version: z.number(), tables: z.number() })
 
