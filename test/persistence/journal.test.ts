@@ -16,16 +16,17 @@ function pen(store = scriptedStore()) {
   const clock = virtualClock()
   const reports: Failure[] = []
   const stored: [string, boolean][] = []
+  const counters = { turns: 1, replies: 1, begun: 0 }
   const journal = createJournal({
     conversationId: 'a',
     store,
     clock,
 
-    counters: () => ({ turns: 1, replies: 1, begun: 0 }),
+    counters: () => ({ ...counters }),
     onStored: (turnId, durable) => stored.push([turnId, durable]),
     report: (failure) => reports.push(failure),
   })
-  return { store, clock, journal, reports, stored }
+  return { store, clock, journal, reports, stored, counters }
 }
 
 describe('the journal of a conversation', () => {
@@ -52,6 +53,61 @@ describe('the journal of a conversation', () => {
     store.fail()
     await journal.close()
     expect([reports.length, store.kept.get('a')?.lines.length]).toEqual([1, 1])
+  })
+
+  it('tries what failed again after a while, also what was heard, and stops trying in the end', async () => {
+    const { store, clock, journal, reports } = pen()
+    await journal.open()
+    journal.tell({ type: 'RESPONSE_GENERATING', conversationId: 'a', turnId: 'turn-1', replyId: 'reply-1', atMs: 0 })
+    await clock.settle()
+    store.fail('the disk is full')
+    journal.heard('reply-1', 'Hi.')
+    await clock.runUntilIdle()
+    expect([store.writes.length, clock.now(), reports.length]).toEqual([5, 36_000, 1])
+    store.fail()
+    await journal.close()
+    expect(store.kept.get('a')?.snapshot).toContain('"heard":"Hi."')
+  })
+
+  it('in an outage tries at once for the words of the caller alone', async () => {
+    const { store, clock, journal } = pen()
+    await journal.open()
+    store.fail('the disk is full')
+    journal.tell(words('turn-1'))
+    await clock.settle()
+    journal.tell({ type: 'RESPONSE_GENERATING', conversationId: 'a', turnId: 'turn-1', replyId: 'reply-1', atMs: 0 })
+    await clock.settle()
+    expect(store.writes).toHaveLength(1)
+    journal.tell(words('turn-2'))
+    await clock.settle()
+    expect(store.writes).toHaveLength(2)
+    await journal.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('tells of a store that does not answer, once', async () => {
+    const { store, clock, journal, reports } = pen()
+    await journal.open()
+    store.hold()
+    for (const atMs of [0, 4_000, 9_100, 9_200]) {
+      await clock.advanceTo(atMs)
+      journal.tell(words(`turn-${atMs}`))
+      await clock.settle()
+    }
+    expect(reports).toMatchObject([{ message: expect.stringContaining('does not answer') }])
+    store.release()
+    await journal.close()
+    expect(store.kept.get('a')?.lines).toHaveLength(4)
+  })
+
+  it('keeps ids that were given out though nothing was told of them', async () => {
+    const { store, clock, journal, counters } = pen()
+    await journal.open()
+    journal.tell(words('turn-1'))
+    await clock.settle()
+    counters.begun = 7
+    await journal.close()
+    expect(store.kept.get('a')?.snapshot).toContain('"begun":7')
   })
 
   it('owes a store that takes nothing only so much', async () => {

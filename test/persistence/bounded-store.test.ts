@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { boundedStore } from '../../src/persistence/bounded-store.ts'
+import { scriptedStore, virtualClock } from '../../src/testing/index.ts'
+
+function bounded(open: () => Promise<void> = async () => {}) {
+  const clock = virtualClock()
+  const store = scriptedStore()
+  let loads = 0
+  const counted = {
+    ...store,
+    load(id: string) {
+      loads += 1
+      return store.load(id)
+    },
+  }
+  return { clock, store, loads: () => loads, ...boundedStore({ store: counted, open, clock, loadMs: 1_000 }) }
+}
+
+describe('a store that many ask at once', () => {
+  it('reads four at a time, and the time of each begins when it is asked', async () => {
+    const { clock, store, load, loads } = bounded()
+    store.hold()
+    const all = Promise.all(Array.from({ length: 10 }, (_, at) => load(`c${at}`)))
+    await clock.settle()
+    expect(loads()).toBe(4)
+    for (const releasedAtMs of [900, 1_800, 2_700]) {
+      await clock.advanceTo(releasedAtMs)
+      store.release()
+      store.hold()
+      await clock.settle()
+    }
+    expect(await all).toHaveLength(10)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('that is silent is waited for once, and asked again when it has answered', async () => {
+    const { clock, store, load } = bounded()
+    store.hold()
+    const all = Array.from({ length: 100 }, (_, at) => load(`c${at}`).catch((error: unknown) => String(error)))
+    await clock.advanceTo(1_001)
+    expect((await Promise.all(all)).every((answer) => String(answer).includes('did not answer in time'))).toBe(true)
+    expect(clock.now()).toBe(1_001)
+    store.release()
+    await clock.settle()
+    expect(await load('c1')).toBeUndefined()
+  })
+
+  it('hears of an answer that came in the last moment', async () => {
+    const { clock, store, load } = bounded()
+    store.hold()
+    const answer = load('a')
+    await clock.settle()
+    clock.schedule(() => store.release(), 1_000)
+    await clock.advanceTo(1_000)
+    expect(await answer).toBeUndefined()
+  })
+
+  it('rejects all of them where it cannot be opened', async () => {
+    const { load, commit, loads } = bounded(() => Promise.reject(new Error('another process writes it')))
+    await expect(load('a')).rejects.toThrow('another process')
+    await expect(commit({ conversationId: 'a', snapshot: '', lines: [] })).rejects.toThrow('another process')
+    expect(loads()).toBe(0)
+  })
+})
