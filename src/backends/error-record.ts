@@ -6,8 +6,8 @@ import { quotable, type Privacy } from './redaction.ts'
 /** The server says in a 200 that it failed. */
 export function errorRecord(said: string, { transport, backend }: Exchange, privacy: Privacy): LlmError {
   const { origin } = transport.address
-  if (isBadCall(said)) return badCall(origin, { backend, status: 200 })
-  const words = quotable(said, privacy)
+  if (isBadCall(said, privacy.spoken)) return badCall(origin, { backend, status: 200 })
+  const words = privacy.spoken.calls ? '' : quotable(said, privacy)
   // LM Studio answers unknown routes so
   if (/unexpected endpoint/i.test(said)) {
     const message = `${origin} has no such route: check baseUrl and apiType.`

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { LlmError, type BackendRecord } from './contract.ts'
 import type { HttpReply, HttpRequest, Transport } from './http.ts'
 import { onOwnSocket } from './own-socket.ts'
+import { nothingSpoken, type Spoken } from './redaction.ts'
 import { failureOfStatus, parseJson } from './status-faults.ts'
 
 const errorBodyBytes = 65_536
@@ -19,13 +20,13 @@ export interface Exchange {
 export interface Ask extends HttpRequest {
   model?: string
   /** What was said: never quoted in an error. */
-  spoken?: readonly string[]
+  spoken?: Spoken
   on?(record: BackendRecord): void
 }
 
 /** Sends a request and resolves with a reply of status 200–299; every other status becomes its LlmError. */
 export async function exchange({ transport, backend }: Exchange, ask: Ask): Promise<HttpReply> {
-  const { signal, on, spoken = [], model } = ask
+  const { signal, on, spoken = nothingSpoken, model } = ask
   const report = (record: BackendRecord) => {
     if (!signal.aborted) on?.(record)
   }

@@ -3,14 +3,14 @@ import { badRecord, noEnd, wrongContentType, type Exchange } from './exchange.ts
 import type { HttpReply } from './http.ts'
 import { lineTooLong, splitLines } from './lines.ts'
 import { OllamaRecord } from './ollama-records.ts'
-import type { Privacy } from './redaction.ts'
+import type { Privacy, Spoken } from './redaction.ts'
 import { parseJson } from './status-faults.ts'
 import { readWhole } from './whole-reply.ts'
 
 export interface BodyOptions {
   through: Exchange
   lineBytes: number
-  spoken: readonly string[]
+  spoken: Spoken
 }
 
 /**

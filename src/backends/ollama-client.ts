@@ -3,13 +3,14 @@ import { rootPath } from './address.ts'
 import type { BackendRecord } from './contract.ts'
 import { exchange, type Exchange } from './exchange.ts'
 import { readOllamaBody } from './ollama-body.ts'
+import type { Spoken } from './redaction.ts'
 
 export interface ClientOptions {
   through: Exchange
   lineBytes: number
   model: string
   /** What was said; never quoted in an error. */
-  spoken: readonly string[]
+  spoken: Spoken
   on(record: BackendRecord): void
   signal: AbortSignal
 }

@@ -1,4 +1,5 @@
 import type { ChatRequest } from './contract.ts'
+import type { Spoken } from './redaction.ts'
 
 export const defaultReplyTokens = 512
 
@@ -33,10 +34,14 @@ export function ollamaCommon(request: ChatRequest, stop?: readonly string[]) {
 }
 
 /** What the caller said and heard, and what functions were given and gave: an error message must not repeat it. */
-export const spokenIn = (request: ChatRequest): string[] =>
-  request.messages
-    .filter(({ role }) => role !== 'system')
-    .flatMap(({ content, toolCalls = [] }) => [
+export function spokenIn({ messages, tools = [] }: ChatRequest): Spoken {
+  const said = messages.filter(({ role }) => role !== 'system')
+  return {
+    words: said.flatMap(({ content, toolCalls = [] }) => [
       content,
       ...toolCalls.map(({ arguments: given }) => (typeof given === 'string' ? given : JSON.stringify(given))),
-    ])
+    ]),
+    // A model that called before may do so again, though it is offered nothing.
+    calls: tools.length > 0 || said.some(({ role }) => role === 'tool'),
+  }
+}

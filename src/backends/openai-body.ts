@@ -5,6 +5,7 @@ import type { HttpReply } from './http.ts'
 import { lineTooLong } from './lines.ts'
 import { errorRecord } from './error-record.ts'
 import { finishReason, followChunks, OpenAiChunk, OpenAiUsage } from './openai-records.ts'
+import type { Spoken } from './redaction.ts'
 import { readSse } from './sse.ts'
 import { parseJson } from './status-faults.ts'
 import { readWhole } from './whole-reply.ts'
@@ -13,7 +14,7 @@ export interface OpenAiBodyOptions {
   through: Exchange
   lineBytes: number
   model: string
-  spoken: readonly string[]
+  spoken: Spoken
   report(record: BackendRecord): void
 }
 

@@ -4,6 +4,7 @@ import type { DetectedDialect, ProbeVerdict } from '../../machines/detection.ts'
 import { rootPath } from './address.ts'
 import { LlmError } from './contract.ts'
 import { createTransport } from './http.ts'
+import { nothingSpoken } from './redaction.ts'
 import type { ServerOptions } from './server-options.ts'
 import { failureOfStatus, parseJson } from './status-faults.ts'
 
@@ -59,7 +60,7 @@ export function createProbeRun(options: ServerOptions): ProbeRun {
     })
     const body = new TextDecoder().decode(Buffer.concat(pieces))
     const { status, header, contentType } = reply
-    const privacy = { secrets: transport.secrets, spoken: [] }
+    const privacy = { secrets: transport.secrets, spoken: nothingSpoken }
     const refusal = () => failureOfStatus({ status, header, body, origin, backend: 'detection', privacy })
     const seen: Look = { status, json: parseJson(body), contentType, refusal }
     if (status === 401 || status === 403 || status >= 500) throw refusal()

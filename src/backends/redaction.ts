@@ -1,9 +1,18 @@
 /** What must not reach a message: keys always, and the words of the caller. */
 export interface Privacy {
   secrets: readonly string[]
-  /** What was said; a server that repeats it in its error is not quoted. */
-  spoken: readonly string[]
+  spoken: Spoken
 }
+
+/** What a request says that no error may repeat. */
+export interface Spoken {
+  /** A server that repeats these in its error is not quoted. */
+  words: readonly string[]
+  /** Functions are in play. A server that fails may quote what the model just wrote for a call, which nobody knows yet. */
+  calls: boolean
+}
+
+export const nothingSpoken: Spoken = { words: [], calls: false }
 
 const overlapChars = 16
 
@@ -24,11 +33,15 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   return clean
 }
 
+/** A server that could not read what the model wrote, and now shows it. */
+const showsReply = /\bfail(?:ed|ure) to parse\b|\berror parsing\b/i
+
 /** What a server said of its error, fit for a message: '' where it repeats what was spoken. */
 export function quotable(text: string, { secrets, spoken }: Privacy): string {
+  if (showsReply.test(text)) return ''
   const line = oneLine(withoutSecrets(text, secrets), 300)
   const folded = line.toLowerCase()
-  for (const words of spoken) {
+  for (const words of spoken.words) {
     const said = oneLine(words, 100_000).toLowerCase()
     if (said.length < 3) continue
     if (folded.includes(said)) return ''

@@ -62,7 +62,7 @@ const absent =
 export function failureOfStatus(refusal: Refusal): LlmError {
   const { status, origin, backend, model, privacy, header } = refusal
   const said = saidInBody(refusal.body)
-  const words = quotable(said.text, privacy)
+  const words = status >= 500 && privacy.spoken.calls ? '' : quotable(said.text, privacy)
   const because = words === '' ? '' : ` (${words})`
   const where = `${origin} answered ${status}${because}`
   const make = (code: ErrorCode, fault: string, message: string, facts: Partial<LlmErrorFacts> = {}) =>
@@ -82,7 +82,7 @@ export function failureOfStatus(refusal: Refusal): LlmError {
     const wait = retryAfterMs(header('retry-after'), header('date'))
     return make('overloaded', 'busy', `${where}: it is busy, try again later.`, { origin, ...wait })
   }
-  if (isBadCall(said.text)) return badCall(origin, { backend, status })
+  if (isBadCall(said.text, privacy.spoken)) return badCall(origin, { backend, status })
   if ([400, 413, 422, 500].includes(status) && tooLong.test(asksFor)) {
     return make(
       'context-overflow',

@@ -5,6 +5,7 @@ import { parseAddress } from '../../src/backends/address.ts'
 import { readOllamaBody } from '../../src/backends/ollama-body.ts'
 import { followRecords, OllamaRecord } from '../../src/backends/ollama-records.ts'
 import { readOpenAiBody } from '../../src/backends/openai-body.ts'
+import { nothingSpoken } from '../../src/backends/redaction.ts'
 
 const address = parseAddress('http://127.0.0.1:11434')
 const transport: Transport = { address, secrets: [], open: () => Promise.reject(new Error('no network here')) }
@@ -43,12 +44,12 @@ export async function readBody(kind: BodyKind, pieces: Iterable<Uint8Array>, lin
     if (kind === 'sse') {
       const reply = replyOf(contentType ?? 'text/event-stream', pieces)
       const through = { transport, backend: 'openai' }
-      outcome.end = await readOpenAiBody(reply, { through, lineBytes, model: 'm1', spoken: [], report })
+      outcome.end = await readOpenAiBody(reply, { through, lineBytes, model: 'm1', spoken: nothingSpoken, report })
     } else {
       const follow = followRecords('m1', lineBytes, report)
       const through = { transport, backend: 'ollama-chat' }
       const reply = replyOf(contentType ?? 'application/x-ndjson', pieces)
-      await readOllamaBody(reply, { through, lineBytes, spoken: [] }, (line) => {
+      await readOllamaBody(reply, { through, lineBytes, spoken: nothingSpoken }, (line) => {
         const end = follow(OllamaRecord.parse(JSON.parse(line)))
         if (end !== undefined) outcome.end = end
       })

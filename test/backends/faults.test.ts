@@ -112,6 +112,25 @@ describe.each(dialects)('%s', (dialect) => {
     expect(String(error).toLowerCase()).not.toContain('hello')
   })
 
+  test('what a server says of its failure is quoted, but not where functions are offered: it may show a call', async () => {
+    const tools = [{ name: 'light', description: 'Switches the light.', parameters: {} }]
+    const fault = { kind: 'http', status: 500, body: { error: 'out of memory' } } as const
+    const server = await serverFor({ replies: [{ fault }] })
+    expect(String((await askServer(dialect, server.url, hello)).error)).toContain('out of memory')
+    const { error } = await askServer(dialect, server.url, { ...hello, tools })
+    expect(error).toMatchObject({ code: 'http', status: 500 })
+    expect(String(error)).not.toContain('out of memory')
+  })
+
+  test('a server that could not read the reply and shows it is not quoted', async () => {
+    const body = { error: { code: 500, message: 'Failed to parse input at pos 7: <|channel|>It is in Kamtschatka.' } }
+    const server = await serverFor({ replies: [{ fault: { kind: 'http', status: 500, body } }] })
+    const { error } = await askServer(dialect, server.url, hello)
+    // Nothing was offered to be called: the words were no call.
+    expect(error).toMatchObject({ code: 'http', status: 500 })
+    expect(String(error)).not.toContain('Kamtschatka')
+  })
+
   test('a line over a configured limit ends the attempt', async () => {
     const server = await serverFor({ replies: [{ fault: { kind: 'long-line', bytes: 5_000 } }] })
     const backend = openBackend(dialect, { baseUrl: server.url, lineBytes: 4_096 })

@@ -17,12 +17,18 @@ const clock = defineTool({
 const options = { tools: { clock } }
 
 const right: LoopbackReply = { text: '', toolCalls: [{ name: 'clock', arguments: { zone: 'Oslo' } }] }
-/** What a model writes that lost its thread; the key stands for what the caller said in confidence. */
-const raw = `{"zone": "${plantedKey}`
+/** What a model writes that lost its thread: nobody else said it before. */
+const raw = `{"zone": "Kamtschatka ${plantedKey}`
 const broken: LoopbackReply = { text: '', toolCalls: [{ name: 'clock', arguments: raw }] }
 const parsingError = `error parsing tool call: raw='${raw}', err=unexpected end of JSON input`
 const refused: LoopbackReply = { fault: { kind: 'http', status: 500, body: { error: parsingError } } }
 const cut: LoopbackReply = { text: '', fault: { kind: 'error-record', message: parsingError } }
+
+/** How llama.cpp says it, and then shows the reply from there on. */
+const unparsed = `Failed to parse input at pos 12: <tool_call>${raw}`
+const llamaError = { error: { code: 500, message: unparsed, type: 'server_error' } }
+const llamaRefused: LoopbackReply = { fault: { kind: 'http', status: 500, body: llamaError } }
+const llamaCut: LoopbackReply = { text: '', fault: { kind: 'error-record', message: unparsed } }
 
 const cases = [
   ['ollama', 'broken JSON', broken],
@@ -30,6 +36,8 @@ const cases = [
   ['ollama', 'an error instead of the call', refused],
   ['ollama', 'an error in the stream', cut],
   ['openai', 'an error instead of the call', refused],
+  ['openai', 'the error of llama.cpp instead of the call', llamaRefused],
+  ['openai', 'the error of llama.cpp in the stream', llamaCut],
 ] as const
 
 describe('a model that calls functions wrongly', () => {
@@ -44,7 +52,7 @@ describe('a model that calls functions wrongly', () => {
     expect(asked()).toEqual(['m1', 'm1', 'm1'])
     const told = JSON.stringify(one.requests[1]?.body['messages'])
     expect(told).toMatch(/valid JSON/)
-    expect(told).not.toContain(plantedKey)
+    expect(told).not.toContain('Kamtschatka')
     expect(zones).toEqual(['Oslo'])
     expect(of('TOOL_CALLED')).toMatchObject([{ name: 'clock', result: 'noon in Oslo', outcome: 'done' }])
     await settles()
@@ -61,15 +69,42 @@ describe('a model that calls functions wrongly', () => {
     expect(history()).toEqual([['user', 'what time is it']])
     expect(of('TOOL_CALLED')).toEqual([])
     expect(findSecret([logged, of('ERROR_OCCURRED')])).toBe('nowhere')
+    expect(JSON.stringify([logged, of('ERROR_OCCURRED')])).not.toContain('Kamtschatka')
     await settles()
   })
 
-  it('row 44: where no functions are offered, a server that could not read a call is left for the next model', async () => {
-    const { ask, asked, settles } = await stage({ replies: [refused, { text: 'Two speaks.' }] })
-    expect(await ask()).toMatchObject({ ending: 'finished', heard: 'Two speaks.', model: 'm2' })
-    expect(asked()).toEqual(['m1', 'm2'])
-    await settles()
-  })
+  it.each([
+    ['a call', refused, ['m1', 'm2']],
+    // Without functions it says so of words: a fault of the server, which has its retry.
+    ['a reply', llamaRefused, ['m1', 'm1', 'm2']],
+  ])(
+    'row 44: where no functions are offered, a server that could not read %s is left for the next model',
+    async (_, wrong, models) => {
+      const replies = [...models.slice(1).map(() => wrong), { text: 'Two speaks.' }]
+      const { ask, asked, logged, settles } = await stage({ replies })
+      expect(await ask()).toMatchObject({ ending: 'finished', heard: 'Two speaks.', model: 'm2' })
+      expect(asked()).toEqual(models)
+      expect(JSON.stringify(logged)).not.toContain('Kamtschatka')
+      await settles()
+    },
+  )
+
+  it.each(['ollama', 'openai'] as const)(
+    'row 44: at %s, what a server says in words nobody knows is not quoted where functions are offered',
+    async (serves) => {
+      const message = `unexpected token: ${raw}`
+      const faults: LoopbackReply[] = [
+        { fault: { kind: 'http', status: 500, body: { error: message } } },
+        { text: '', fault: { kind: 'error-record', message } },
+      ]
+      for (const fault of faults) {
+        const { ask, logged, of, settles } = await stage({ first: { serves }, alone: true, replies: [fault], options })
+        expect(await ask()).toMatchObject({ ending: 'failed', error: { code: 'http' } })
+        expect(JSON.stringify([logged, of('ERROR_OCCURRED')])).not.toContain('Kamtschatka')
+        await settles()
+      }
+    },
+  )
 })
 
 describe('functions over real sockets', () => {
