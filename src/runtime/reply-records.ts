@@ -87,7 +87,9 @@ function noteMark(record: ReplyRecord, mark: ReplyMark): void {
       moments.queuedAtMs = mark.atMs
       break
     case 'slot-granted':
-      moments.queueMs = mark.atMs - (moments.queuedAtMs ?? mark.atMs)
+      // A reply with functions waits for a slot before each of its requests, or finds it free.
+      moments.queueMs = (moments.queueMs ?? 0) + mark.atMs - (moments.queuedAtMs ?? mark.atMs)
+      delete moments.queuedAtMs
       break
     case 'first-token':
       moments.firstTokenAtMs = mark.atMs

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { asks, rains, slow } from './functions.ts'
 import { talk } from './harness.ts'
 
 const twice = {
@@ -63,4 +64,21 @@ it('a barge-in is counted from its own voice, not from a noise before', async ()
   await asked
   expect(of('RESPONSE_INTERRUPTED')).toMatchObject([{ timings: { bargeInToSilenceMs: 200 } }])
   await service.close()
+})
+
+it('a reply with functions has waited as long as all its requests waited', async () => {
+  const { tool, finish } = slow()
+  const { clock, service } = talk({
+    backend: { replies: [{ text: 'One.', firstTokenMs: 1_000 }, asks, rains] },
+    options: { tools: { weather: tool }, concurrency: { slots: 1 } },
+  })
+  const one = service.conversation('one').ask('hello')
+  await clock.advanceTo(1)
+  const two = service.conversation('two').ask('hello')
+  await clock.advanceTo(6_000)
+  finish('dry')
+  await clock.runUntilIdle()
+  await one
+  // Until the first had its words; the second request found the slot free.
+  expect((await two).timings.queueMs).toBe(999)
 })
