@@ -132,3 +132,4 @@ export const reply = setup({
     })),
   },
 })
+      emptyReplies: 0,

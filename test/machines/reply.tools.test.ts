@@ -172,6 +172,19 @@ describe('a request that fails after functions were called', () => {
   test('heard: the reply ends, also where another model would continue one without functions', () => {
     const reply = chart({ afterCommit: 'continue' })
     reply.send(committed)
+  test('unheard: each request may be answered with nothing once', () => {
+    const reply = chart()
+    const empty = failed('empty-reply')
+    reply.send(...asking, empty, ...requested, wanted(clock), answered(clock), ...requested)
+    expect(reply.send(empty)).toBe('failed')
+    const other = chart()
+    other.send(unknown, located(m1, m2, { ...m2, model: 'm3' }), ...requested, empty, ...requested)
+    other.send(wanted(clock), answered(clock), ...requested)
+    expect(other.send(empty)).toEqual({ attempting: 'reaching' })
+    expect(other.asked()).toEqual(['m1', 'm2', 'm2', 'm3'])
+    for (const { actor } of [reply, other]) actor.stop()
+  })
+
     expect(reply.send(...called, failed('protocol', { fault: 'no-end' }))).toBe('failed')
     expect(reply.asked()).toEqual(['m1', 'm1'])
     reply.actor.stop()
