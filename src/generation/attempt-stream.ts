@@ -43,7 +43,7 @@ export function createAttemptStream(options: {
     segmenter: options.segmenter,
     limitChars: settings.limits.replyChars,
     after: input.after,
-    mayRepeat: input.rounds.length === 0,
+    goesOn: input.rounds.length === 0,
   })
   let connected = false
   let begun = false
@@ -135,7 +135,7 @@ export function createAttemptStream(options: {
       const limited = reply.full
       flush()
       if (finishReason === 'content-filter') return contentFiltered()
-      if (reply.empty) return emptyReply(input.candidate.model)
+      if (reply.empty && !(limited && input.after.text !== '')) return emptyReply(input.candidate.model)
       const reason = limited ? 'limit' : finishReason === 'length' ? 'length' : 'stop'
       send(reply.end({ cut: reason !== 'stop' }))
       return { text: reply.text, finishReason: reason }
@@ -149,7 +149,7 @@ export function createAttemptStream(options: {
     endRound() {
       flush()
       send(reply.end({ cut: false }))
-      return reply.own
+      return reply.spoken
     },
     close() {
       closed = true

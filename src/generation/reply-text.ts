@@ -14,6 +14,8 @@ export interface ReplyText {
   readonly text: string
   /** What this attempt alone said. */
   readonly own: string
+  /** What of it became segments. */
+  readonly spoken: string
   /** The limit is reached: nothing more is taken. */
   readonly full: boolean
   /** Nothing in it can be spoken: no letter, no number. */
@@ -26,11 +28,11 @@ export function createReplyText(options: {
   limitChars: number
   after: { text: string; segments: number }
   /** The model was asked to go on where the text was cut, and may begin with what was said. */
-  mayRepeat: boolean
+  goesOn: boolean
 }): ReplyText {
   const { segmenter, after } = options
   const room = Math.max(0, options.limitChars - after.text.length)
-  const fresh = createNoRepeat(options.mayRepeat ? after.text : '')
+  const fresh = createNoRepeat(options.goesOn ? after.text : '')
   let own = ''
   let kept: string | undefined
   let said = ''
@@ -76,11 +78,15 @@ export function createReplyText(options: {
     get own() {
       return own.trim()
     },
+    get spoken() {
+      return said.trim()
+    },
     get full() {
       return own.length >= room
     },
     get empty() {
-      return after.text === '' && !/[\p{L}\p{N}]/u.test(own)
+      // One that was to go on with what was heard may have nothing to add; one that has results is to answer.
+      return !(options.goesOn && after.text !== '') && !/[\p{L}\p{N}]/u.test(own)
     },
   }
 }

@@ -1,0 +1,26 @@
+import { describe, expect, test } from 'vitest'
+import { asks, delta, run } from '../support/run-rounds.ts'
+import { say, type Step } from '../support/scripted-backend.ts'
+
+const two = { fallback: { models: ['m1', 'm2'] } }
+
+describe('nothing said after results is an empty reply, whatever was said before them', () => {
+  const scripts = [asks('Let me look.'), say(' '), say('It rains.')]
+
+  test('unheard: the next model is asked', async () => {
+    const reply = await run(scripts, { config: two })
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', model: 'm2', text: 'It rains.' })
+  })
+
+  test('heard: the reply fails', async () => {
+    const slow: Step[] = [delta('Let me look. At once. '), 100, ...asks()]
+    const reply = await run([slow, say(' ')], { config: two, heardAfterMs: 50 })
+    expect(reply.last()).toMatchObject({ type: 'REPLY_FAILED', error: { code: 'empty-reply' } })
+  })
+
+  test('a reply that is full already has ended at its limit', async () => {
+    const config = { ...two, limits: { replyChars: 12 } }
+    const reply = await run([asks('Let me look.'), say('It rains.')], { config })
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', finishReason: 'limit', text: 'Let me look.' })
+  })
+})
