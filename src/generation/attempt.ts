@@ -188,7 +188,9 @@ function createAttempt(
     if (over) return
     backend = reached
     origin = reached.origin
-    const loaded = candidate.target === 0 ? candidate.loaded : await presentElsewhere(reached)
+    // What was known when the reply began may be long ago: functions ran, and the model may be in memory by now.
+    const isKnown = candidate.target === 0 && (candidate.loaded !== false || input.rounds.length === 0)
+    const loaded = isKnown ? candidate.loaded : await whetherLoaded(reached)
     if (over) return
     if (reply.purpose === 'speculation' && settings.speculation.enabled === 'auto' && !reached.canAbortPrompt) {
       throw noSlot('preempted')
@@ -212,7 +214,7 @@ function createAttempt(
     complete(end)
   }
 
-  async function presentElsewhere(reached: Backend): Promise<boolean | undefined> {
+  async function whetherLoaded(reached: Backend): Promise<boolean | undefined> {
     const list = await world.models.list(reached, signal).catch(() => null)
     const found = list?.find(({ name }) => sameModel(name, candidate.model))
     if (list && !found) throw modelMissing(candidate.model)

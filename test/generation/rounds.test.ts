@@ -24,3 +24,14 @@ describe('nothing said after results is an empty reply, whatever was said before
     expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', finishReason: 'limit', text: 'Let me look.' })
   })
 })
+
+test('a model is loaded once: the requests after its first do not wait for that', async () => {
+  const cold = { models: async () => [{ name: 'm1', loaded: false, contextTokens: 4_096 }] }
+  const reply = await run([asks(), [{ type: 'connected' }, 'hang']], { like: cold })
+  expect(reply.reports.flatMap((report) => (report.type === 'REPLY_DELAYED' ? [report.reason] : []))).toEqual([
+    'loading',
+    'tool',
+  ])
+  // After firstTokenMs, and not after loadingMs.
+  expect(reply.last()).toMatchObject({ type: 'REPLY_FAILED', error: { code: 'timeout' } })
+})
