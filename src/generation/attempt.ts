@@ -1,5 +1,6 @@
 import { fromCallback } from 'xstate'
 import type { AttemptInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { WantedCall } from '../../machines/tool-calls.ts'
 import type { Clock, ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import { LlmError, type Backend, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
@@ -133,7 +134,8 @@ function createAttempt(
       noteEnd(backend, end)
       prompt.learn(end)
     } else breakerPass?.succeeded()
-    const calls = world.toolbox.check(end === undefined ? [] : stream.calls, input.rounds)
+    const checked = world.toolbox.check(end === undefined ? [] : stream.calls, input.rounds)
+    const calls = end?.finishReason === 'length' ? withoutCutCall(checked) : checked
     const refused = calls.length === 0 ? 1 : calls.filter(({ problem }) => problem !== undefined).length
     const told = { replyId: reply.replyId, attempt, atMs: clock.now() }
     if (refused > 0) conversation.onMark({ type: 'calls-refused', ...told, count: refused })
@@ -249,5 +251,11 @@ function noSlot(why: 'preempted' | 'queue-full'): LlmError {
       why === 'queue-full'
         ? 'too many requests wait for a slot; raise concurrency.queue or concurrency.slots'
         : 'no slot is spare for work ahead',
+/** What is left of arguments that the token limit cut may be read as others, or as none. */
+function withoutCutCall(calls: WantedCall[]): WantedCall[] {
+  const problem = 'Not run: the call was cut by the limit of the reply. Call it again with shorter arguments.'
+  return calls.map((call, at) => (at === calls.length - 1 ? { ...call, arguments: {}, problem } : call))
+}
+
   })
 }

@@ -1,8 +1,22 @@
 import { describe, expect, test } from 'vitest'
-import { asks, delta, run } from '../support/run-rounds.ts'
+import { asks, delta, oslo, run } from '../support/run-rounds.ts'
 import { say, type Step } from '../support/scripted-backend.ts'
 
 const two = { fallback: { models: ['m1', 'm2'] } }
+
+test('a call that the token limit cut is not run, and the model is told', async () => {
+  const cut: Step[] = [
+    { type: 'tool-calls', calls: [oslo, { ...oslo, id: 'd', arguments: {} }] },
+    { finishReason: 'length' },
+  ]
+  const reply = await run([cut, say('It rains.')])
+  expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', text: 'It rains.' })
+  expect(reply.seen).toEqual(['Oslo'])
+  expect(reply.requests[1]?.messages.slice(-2)).toMatchObject([
+    { role: 'tool', content: 'rain' },
+    { role: 'tool', content: expect.stringMatching(/^Not run: .*cut/) },
+  ])
+})
 
 describe('nothing said after results is an empty reply, whatever was said before them', () => {
   const scripts = [asks('Let me look.'), say(' '), say('It rains.')]
