@@ -118,11 +118,18 @@ function createAttempt(
     if (ahead) world.readAhead(conversation, backend, ahead)
   }
 
-  /** What a model calls where there are no functions is no call, and no reply either. */
-  const hasTools = world.toolbox.definitions.length > 0
+  /**
+   * Whether a call is more than a slip: functions were offered, or were before the last of the results. Another model
+   * that goes on with what was heard is offered none, and what it calls is no call.
+   */
+  function mayCall(): boolean {
+    return prompt?.offersTools === true || input.rounds.length > 0
+  }
 
   function wantsCalls({ finishReason }: BackendEnd): boolean {
-    if (!hasTools || finishReason === 'content-filter') return false
+    if (!mayCall() || finishReason === 'content-filter') return false
+    // Words of a model that was to answer in words are the answer, whatever it calls beside them.
+    if (prompt?.offersTools !== true && !stream.isSilent) return false
     return stream.calls.length > 0 || (finishReason === 'tool-calls' && stream.isSilent)
   }
 
@@ -227,7 +234,7 @@ function createAttempt(
     run() {
       serve().catch((error: unknown) => {
         if (over) return
-        if (error instanceof LlmError && error.fault === 'bad-call' && hasTools) return completeRound()
+        if (error instanceof LlmError && error.fault === 'bad-call' && mayCall()) return completeRound()
         if (error instanceof LlmError && error.code === 'model-missing' && backend) {
           world.models.markAbsent(backend, candidate.model)
         }
@@ -244,6 +251,12 @@ function createAttempt(
   }
 }
 
+/** What is left of arguments that the token limit cut may be read as others, or as none. */
+function withoutCutCall(calls: WantedCall[]): WantedCall[] {
+  const problem = 'Not run: the call was cut by the limit of the reply. Call it again with shorter arguments.'
+  return calls.map((call, at) => (at === calls.length - 1 ? { ...call, arguments: {}, problem } : call))
+}
+
 function noSlot(why: 'preempted' | 'queue-full'): LlmError {
   return new LlmError('overloaded', {
     fault: why,
@@ -251,11 +264,5 @@ function noSlot(why: 'preempted' | 'queue-full'): LlmError {
       why === 'queue-full'
         ? 'too many requests wait for a slot; raise concurrency.queue or concurrency.slots'
         : 'no slot is spare for work ahead',
-/** What is left of arguments that the token limit cut may be read as others, or as none. */
-function withoutCutCall(calls: WantedCall[]): WantedCall[] {
-  const problem = 'Not run: the call was cut by the limit of the reply. Call it again with shorter arguments.'
-  return calls.map((call, at) => (at === calls.length - 1 ? { ...call, arguments: {}, problem } : call))
-}
-
   })
 }

@@ -23,6 +23,8 @@ export interface Prompt {
    * The same, and makes room for the next turn: the reply is over. Returns the prompt to read
    * ahead when turns were evicted: the server's cache does not hold its beginning.
    */
+  /** The model may call functions. One that may not can know of them all the same. */
+  offersTools: boolean
   complete(end: BackendEnd, text: string): ChatRequest | undefined
 }
 
@@ -122,9 +124,12 @@ export function createPrompts(options: {
       const ofModel = starts.get(conversation) ?? new Map<string, number>()
       starts.set(conversation, ofModel)
       const before = ofModel.get(key) ?? 0
-      // One that has had its results has to answer in words.
-      const offered = tools.length > 0 && input.rounds.length < mostRounds ? [...tools] : undefined
-      const offer = offered === undefined ? 0 : toolTokens
+      const hasTools = tools.length > 0 && knowsTools(backend)
+      const offeredTokens = hasTools ? toolTokens : 0
+      const offersTools = hasTools && mayCall(input)
+      // Functions stand in front of everything: where the model can be told not to call, they stay there.
+      const shown = offersTools || (hasTools && input.rounds.length > 0 && knowsToolChoice(backend))
+      const offer = shown ? toolTokens : 0
       const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), calibration.tokens(offer))
       let kept = fitHistory(history, fixed, before, count, limits)
       if (input.shorter) kept = halve(history, kept, count)
@@ -142,7 +147,8 @@ export function createPrompts(options: {
         ...(topP === undefined ? {} : { topP }),
         ...(seed === undefined ? {} : { seed }),
         ...(keepAlive === undefined ? {} : { keepAlive }),
-        ...(offered === undefined ? {} : { tools: offered }),
+        ...(shown ? { tools: [...tools] } : {}),
+        ...(shown && !offersTools ? { toolChoice: 'none' as const } : {}),
       }
       function learn(end: BackendEnd): void {
         calibration.learn(estimate, end.usage.promptTokens)
@@ -172,6 +178,7 @@ export function createPrompts(options: {
     },
   }
 }
+        offersTools,
 
 /** What follows the history: what was called for this reply, or what it had said when it was cut. */
 function tailOf({ rounds, after }: AttemptInput): ChatMessage[] {
@@ -188,3 +195,12 @@ function halve(history: ChatMessage[], kept: Kept, count: (message: ChatMessage)
   if (shorter.from === kept.from) throw overflow()
   return shorter
 }
+/** One that has had its results has to answer in words, and so has one that goes on with what was heard. */
+function mayCall({ rounds, after }: AttemptInput): boolean {
+  return rounds.length < mostRounds && (rounds.length > 0 || after.text === '')
+}
+
+/** Where they are no part of what is sent they take no room either. */
+const knowsTools = ({ name }: Backend) => name !== 'ollama-generate'
+const knowsToolChoice = ({ name }: Backend) => name === 'openai' || name === 'scripted'
+

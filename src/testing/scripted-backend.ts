@@ -159,7 +159,8 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
       const answer = replies[Math.min(index, replies.length - 1)] ?? { text: 'Yes.' }
       const { model } = request
       const messages = structuredClone(request.messages)
-      const tools = (request.tools ?? []).map(({ name }) => name)
+      const offered = request.toolChoice === 'none' ? [] : (request.tools ?? [])
+      const tools = offered.map(({ name }) => name)
       const seen: ScriptedRequest = { model, messages, tools, openedAtMs: clock.now(), aborted: false }
       requests.push(seen)
       note(`request opened: ${model}`)

@@ -1,8 +1,43 @@
 import { describe, expect, test } from 'vitest'
 import { asks, delta, oslo, run } from '../support/run-rounds.ts'
-import { say, type Step } from '../support/scripted-backend.ts'
+import { fault, say, type Step } from '../support/scripted-backend.ts'
 
 const two = { fallback: { models: ['m1', 'm2'] } }
+
+describe('a model that goes on with what another one said', () => {
+  const begun: Step[] = [delta('It is a nice day. And then '), 100, fault('protocol', { fault: 'cut' })]
+  const goesOn = { config: { fallback: { ...two.fallback, afterCommit: 'continue' as const } }, heardAfterMs: 50 }
+
+  test('is offered no functions', async () => {
+    const reply = await run([begun, say('It is warm.')], goesOn)
+    expect(reply.requests.map(({ tools = [] }) => tools.length)).toEqual([1, 0])
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', model: 'm2' })
+  })
+
+  test.each([
+    ['beside words', ['It is warm.'], 'It is a nice day. It is warm.'],
+    ['and says nothing', [], 'It is a nice day.'],
+  ])('and calls all the same, %s: nothing is run and nothing begins again', async (_, words, text) => {
+    const reply = await run([begun, asks(...words)], goesOn)
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', text })
+    expect([reply.seen.length, reply.requests.length]).toEqual([0, 2])
+  })
+})
+
+describe('the request that has to be answered in words', () => {
+  test('words with a call beside them are the answer', async () => {
+    const reply = await run([asks(), asks(), asks(), asks('It rains.')])
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', text: 'It rains.' })
+    expect(reply.seen).toHaveLength(3)
+  })
+
+  test('a call alone is not', async () => {
+    const reply = await run([asks('I look.')])
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED' })
+    const silent = await run([asks()])
+    expect(silent.last()).toMatchObject({ type: 'REPLY_FAILED', error: { code: 'tool' } })
+  })
+})
 
 test('a call that the token limit cut is not run, and the model is told', async () => {
   const cut: Step[] = [
