@@ -12,12 +12,12 @@ import {
 } from './conversation-context.ts'
 import type { ConversationEmitted, ConversationEvent } from './conversation-events.ts'
 import { delays, guards } from './conversation-guards.ts'
-import { newExchange, withoutSegments, withSegment } from './exchange.ts'
+import { newExchange, withoutSegments, withSegment, type Exchange } from './exchange.ts'
 import { instantPlayer } from './instant-player.ts'
 import { notProvided } from './not-provided.ts'
 import type { ReplyLogic } from './reply-logic.ts'
 import { stoppedWithReply, type CallAnswer } from './tool-calls.ts'
-import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName, ToolCall } from './vocabulary.ts'
+import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from './vocabulary.ts'
 
 /** Nothing to do: what a chart has in an actor's place while nobody provides one. */
 const inert = fromCallback(() => {})
@@ -246,7 +246,7 @@ export const conversation = setup({
     noteFailure: assign(({ context }, { error }: { error: Failure }) => ({
       reply: context.reply === null ? null : { ...context.reply, end: { ok: false as const, error } },
     })),
-    noteCalls: assign(({ context }, { calls }: { calls: readonly ToolCall[] }) => ({
+    noteCalls: assign(({ context }, { calls }: { calls: Exchange['calls'] }) => ({
       reply: context.reply === null ? null : { ...context.reply, calls: [...context.reply.calls, ...calls] },
     })),
     noteCalled: assign(({ context }, { call }: CallAnswer) => ({
@@ -346,8 +346,7 @@ function idsOf({ conversationId, reply }: ConversationContext) {
 
 /** Call and result are told together: no call is ever remembered without what came of it. */
 function calledFact(context: ConversationContext, { call, result, outcome }: CallAnswer) {
-  const { id, name, arguments: given } = call
-  return { type: 'TOOL_CALLED' as const, ...idsOf(context), id, name, arguments: given, result, outcome }
+  return { type: 'TOOL_CALLED' as const, ...idsOf(context), ...call, result, outcome }
 }
 
 function onlyFacts({ text, model, backend, cached, fallback, usage, finishReason }: ReplyEnd): ReplyEnd {

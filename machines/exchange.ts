@@ -1,4 +1,4 @@
-import type { ReplyEnd, ReplyPurpose, Segment, Failure, ToolCall } from './vocabulary.ts'
+import type { CallPlace, ReplyEnd, ReplyPurpose, Segment, Failure, ToolCall } from './vocabulary.ts'
 
 /** A reply as the conversation sees it: what it has brought so far and how it ended. Plain data. */
 export interface Exchange {
@@ -16,7 +16,7 @@ export interface Exchange {
   cut: number
   played: number
   /** Functions that run for it. */
-  calls: readonly ToolCall[]
+  calls: readonly (ToolCall & CallPlace)[]
   /** The voice activity that a hand-over or a resumption has already allowed for. */
   toleratedVoice: number
   /** Whether the store has the words that it answers; `no-store` where nobody is asked. */

@@ -19,6 +19,7 @@ import {
   calledWronglyAgain,
   isRefused,
   mostRounds,
+  placed,
   stoppedForTime,
   unanswered,
   type CallAnswer,
@@ -64,7 +65,7 @@ export const reply = setup({
     voidAttempt: assign(({ context }) => ({
       attempt: context.attempt + 1,
       reported: { text: '', segments: 0 },
-      rounds: context.rounds.map((round) => ({ ...round, text: '' })),
+      rounds: context.rounds.map((round) => ({ ...round, text: '', saidChars: 0 })),
     })),
     keepWhatIsHeard: assign({ attempt: ({ context }) => context.attempt + 1 }),
     becomeAnswer: assign(({ context }, { turnId = context.turnId }: { turnId?: string }) => ({
@@ -96,7 +97,16 @@ export const reply = setup({
     }),
     takeRound: assign(({ context }, { text, calls, replyTokens }: WantedRound) => ({
       refusals: context.refusals + (isRefused({ calls }) ? 1 : 0),
-      rounds: [...context.rounds, { text, calls, answers: [], ...(replyTokens === undefined ? {} : { replyTokens }) }],
+      rounds: [
+        ...context.rounds,
+        {
+          text,
+          saidChars: context.reported.text.length,
+          calls,
+          answers: [],
+          ...(replyTokens === undefined ? {} : { replyTokens }),
+        },
+      ],
     })),
     noteCallsRefused: assign(({ context }) => ({
       failure: {
@@ -114,7 +124,12 @@ export const reply = setup({
         rounds: withNewest(context.rounds, (round) => ({ ...round, answers: [...round.answers, ...stopped] })),
       })
       for (const answer of stopped) {
-        const report: ReplyReport = { type: 'REPLY_CALLED', replyId, ...answer }
+        const report: ReplyReport = {
+          type: 'REPLY_CALLED',
+          replyId,
+          ...answer,
+          call: placed(context.rounds, answer.call),
+        }
         if (self._parent) enqueue.sendTo(self._parent, report)
         enqueue.emit(report)
       }
@@ -124,6 +139,7 @@ export const reply = setup({
       attempt: context.attempt + 1,
       retries: 0,
       amendments: 0,
+      emptyReplies: 0,
       failure: null,
     })),
     leaveOriginAlone: assign(({ context }) => ({
@@ -132,4 +148,3 @@ export const reply = setup({
     })),
   },
 })
-      emptyReplies: 0,

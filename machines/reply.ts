@@ -5,7 +5,7 @@
 import { and, not, or, sendTo } from 'xstate'
 import { asked, endReport, nobody, nothingLocated, restartReport, segmentReport } from './reply-context.ts'
 import { reply } from './reply-setup.ts'
-import { callsToRun } from './tool-calls.ts'
+import { callsToRun, callsToTell, placed } from './tool-calls.ts'
 
 export const replyMachine = reply.createMachine({
   id: 'reply',
@@ -218,7 +218,7 @@ export const replyMachine = reply.createMachine({
                   params: ({ context }) => ({
                     type: 'REPLY_CALLING',
                     replyId: context.replyId,
-                    calls: context.rounds.slice(-1).flatMap(callsToRun),
+                    calls: callsToTell(context.rounds),
                   }),
                 },
               ],
@@ -242,6 +242,7 @@ export const replyMachine = reply.createMachine({
                         type: 'REPLY_CALLED',
                         replyId: context.replyId,
                         ...event.answer,
+                        call: placed(context.rounds, event.answer.call),
                       }),
                     },
                   ],

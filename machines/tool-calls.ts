@@ -1,4 +1,4 @@
-import type { Failure, ToolCall, ToolOutcome } from './vocabulary.ts'
+import type { CallPlace, Failure, ToolCall, ToolOutcome } from './vocabulary.ts'
 
 /* The functions that a model asks for in the course of a reply, in rounds: request, calls, results, request. */
 
@@ -12,7 +12,7 @@ export interface WantedCall extends ToolCall {
 }
 
 export interface CallAnswer {
-  call: ToolCall
+  call: ToolCall & CallPlace
   /** In words for the model. */
   result: string
   outcome: ToolOutcome
@@ -21,6 +21,8 @@ export interface CallAnswer {
 export interface CallRound {
   /** What was said before the calls, as far as it counts. */
   text: string
+  /** How many characters the reply had by then. */
+  saidChars: number
   /** None: the model wrote one that its server could not read. */
   calls: WantedCall[]
   /** In the order in which they came. */
@@ -37,6 +39,18 @@ export function isRefused({ calls }: Pick<CallRound, 'calls'>): boolean {
 /** What of a round is really run. */
 export function callsToRun({ calls }: Pick<CallRound, 'calls'>): ToolCall[] {
   return calls.filter(({ problem }) => problem === undefined)
+}
+
+/** The newest round as the conversation is told of it: each call with its place. */
+export function callsToTell(rounds: readonly CallRound[]): (ToolCall & CallPlace)[] {
+  return rounds.slice(-1).flatMap((round) => callsToRun(round).map((call) => placed(rounds, call)))
+}
+
+/** A call of the newest round, with its place. */
+export function placed(rounds: readonly CallRound[], call: ToolCall): ToolCall & CallPlace {
+  const { calls = [], saidChars = 0 } = rounds.at(-1) ?? {}
+  const index = calls.findIndex(({ id }) => id === call.id)
+  return { ...call, round: rounds.length, index, ...(saidChars === 0 ? {} : { saidChars }) }
 }
 
 export function unanswered(round: CallRound): ToolCall[] {

@@ -32,7 +32,7 @@ export function fitHistory(
   count: CountMessage,
   limits: WindowLimits,
 ): Kept {
-  const start = from <= lastTurn(history) ? from : 0
+  const start = from <= lastTurn(history) ? turnAt(history, from) : 0
   const tokens = systemTokens + sum(history, start, count)
   if (tokens <= limits.budget) return { from: start, tokens }
   const kept = evict(history, { from: start, tokens }, count, limits.lowWater * limits.budget)
@@ -66,6 +66,13 @@ function lastTurn(history: readonly ChatMessage[]): number {
     0,
     history.findLastIndex(({ role }) => role === 'user'),
   )
+}
+
+/** Where the turn of a message begins: never at a result, which would be without its call. */
+function turnAt(history: readonly ChatMessage[], from: number): number {
+  let start = from
+  while (start > 0 && history[start]?.role !== 'user') start--
+  return start
 }
 
 function sum(history: readonly ChatMessage[], from: number, count: CountMessage): number {

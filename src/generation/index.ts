@@ -22,6 +22,7 @@ import type { Connect, GenerationNote, ReplyConversation, Segmenter, Target } fr
 export type { CountTokens } from './prompts.ts'
 export type { Remembered } from './recall.ts'
 export type { CacheStore } from './reply-cache.ts'
+export { repliedMessages, toldRound } from './round-messages.ts'
 export { createToolbox, defineTool, type Tool, type Toolbox, type ToolContext } from './tools.ts'
 export type { Connect, CutSegment, GenerationNote, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
 

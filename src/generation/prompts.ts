@@ -7,13 +7,15 @@ import type { Settings } from '../config/config.ts'
 import { evict, fitHistory, makeRoom, overflow, type Kept, type WindowLimits } from './context-window.ts'
 import { sameModel, type ModelDirectory } from './models.ts'
 import { createPromptSpeed } from './prompt-speed.ts'
-import { roundMessages } from './round-messages.ts'
+import { rememberedMessages, roundMessages } from './round-messages.ts'
 import { createCalibration, estimateMessage, estimateTokens, type Calibration } from './token-estimate.ts'
 import type { ReplyConversation } from './types.ts'
 
 /** A request that fits its model's window. */
 export interface Prompt {
   request: ChatRequest
+  /** The model may call functions. One that may not can know of them all the same. */
+  offersTools: boolean
   info: { estimatedTokens: number; contextTokens: number; evictedMessages: number }
   /** How long its first token may take. */
   firstTokenMs: Milliseconds
@@ -23,8 +25,6 @@ export interface Prompt {
    * The same, and makes room for the next turn: the reply is over. Returns the prompt to read
    * ahead when turns were evicted: the server's cache does not hold its beginning.
    */
-  /** The model may call functions. One that may not can know of them all the same. */
-  offersTools: boolean
   complete(end: BackendEnd, text: string): ChatRequest | undefined
 }
 
@@ -64,21 +64,22 @@ export function createPrompts(options: {
   const { settings, models, facts, tools = [] } = options
   const toolTokens = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
   const { context, generation } = settings
-  const known = new Map<string, Model>()
+  const windows = new Map<string, Model>()
+  const newestFacts = new WeakMap<ReplyConversation, { replyId: string; facts: string }>()
   const speed = createPromptSpeed()
   const starts = new WeakMap<ReplyConversation, Map<string, number>>()
   const counts = new LRUCache<string, number>({ max: 4_096 })
 
   /** Found out once: the window must never vary between requests of one model, or the server loads it anew. */
   async function modelOf(key: string, backend: Backend, name: string, signal: AbortSignal): Promise<Model> {
-    const before = known.get(key)
+    const before = windows.get(key)
     if (before) return before
     const listed = (await models.list(backend, signal).catch(() => [])).find((info) => sameModel(info.name, name))
     const info = listed?.contextTokens === undefined ? await backend.describe(name, signal).catch(() => listed) : listed
     const trained = info?.trainedContextTokens ?? Infinity
     const contextTokens = Math.min(context.contextTokens ?? info?.contextTokens ?? unknownWindow, trained)
-    const model = known.get(key) ?? { contextTokens, calibration: createCalibration() }
-    known.set(key, model)
+    const model = windows.get(key) ?? { contextTokens, calibration: createCalibration() }
+    windows.set(key, model)
     return model
   }
 
@@ -93,14 +94,23 @@ export function createPrompts(options: {
     return true
   }
 
-  function messagesOf(conversation: ReplyConversation, input: AttemptInput): ChatMessage[] {
-    const messages = [...conversation.messages(input.reply)]
-    const volatile = facts?.()
-    const newest = messages.findLastIndex(({ role }) => role === 'user')
-    const words = messages[newest]
-    // After the words, so that the prefix the server has cached reaches as far as it can.
-    if (volatile && words) messages[newest] = { ...words, content: `${words.content}\n\n[${volatile}]` }
-    return messages
+  /** Asked for once a reply: what changed between its requests would be a new prompt from the caller's words on. */
+  function factsOf(conversation: ReplyConversation, replyId: string): string {
+    const before = newestFacts.get(conversation)
+    if (before?.replyId === replyId) return before.facts
+    const now = { replyId, facts: facts?.() ?? '' }
+    newestFacts.set(conversation, now)
+    return now.facts
+  }
+
+  /** With what is true now, after the words, so that the prefix the server has cached reaches as far as it can. */
+  function withFacts(history: readonly ChatMessage[], conversation: ReplyConversation, replyId: string): ChatMessage[] {
+    const volatile = factsOf(conversation, replyId)
+    const newest = history.findLastIndex(({ role }) => role === 'user')
+    if (volatile === '') return [...history]
+    return history.map((message, at) =>
+      at === newest ? { ...message, content: `${message.content}\n\n[${volatile}]` } : message,
+    )
   }
 
   return {
@@ -109,13 +119,14 @@ export function createPrompts(options: {
       const key = `${backend.origin} ${name}`
       const { contextTokens, calibration } = await modelOf(key, backend, name, signal)
       const system: ChatMessage = { role: 'system', content: settings.systemPrompt }
-      const history = messagesOf(conversation, input)
-      // A continuation belongs to the newest turn: neither is ever evicted.
+      const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
+      const remembered = conversation.messages(input.reply)
+      const history = withFacts(remembered, conversation, input.reply.replyId)
+      // What follows the caller's words belongs to the newest turn: neither is ever evicted.
       const tail = tailOf(input)
       const exact = await countExactly(key, backend, name, [system, ...history, ...tail]).catch(() => false)
       const count = (message: ChatMessage) =>
         (exact ? counts.get(key + written(message)) : undefined) ?? calibration.tokens(estimateMessage(message))
-      const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
       const limits: WindowLimits = {
         budget: Math.floor((contextTokens - maxTokens) * (1 - (exact ? 0.03 : calibration.margin))),
         highWater: context.highWater,
@@ -156,29 +167,35 @@ export function createPrompts(options: {
       }
       return {
         request,
+        offersTools,
         info: { estimatedTokens: kept.tokens, contextTokens, evictedMessages: kept.from - Math.min(before, kept.from) },
         firstTokenMs: Math.max(settings.timeouts.firstTokenMs, 3 * speed.expectMs(key, kept.tokens)),
         learn,
         complete(end, text) {
           learn(end)
-          const reply: ChatMessage = { role: 'assistant', content: text }
-          const tokens = kept.tokens + count(reply)
-          const next = makeRoom(history, { from: kept.from, tokens }, count, limits)
+          // As the next prompt begins: with the functions, without what was true now or could not be called.
+          const replied = rememberedMessages(input.rounds, text)
+          const { toolChoice: _, ...same } = { ...request, ...(hasTools ? { tools: [...tools] } : {}) }
+          const rest = [system, ...remembered.slice(kept.from), ...replied]
+          const tokens = rest.reduce((sum, message) => sum + count(message), calibration.tokens(offeredTokens))
+          const next = makeRoom(remembered, { from: kept.from, tokens }, count, limits)
           if (next.from === kept.from) return undefined
           ofModel.set(key, next.from)
-          // As history will have it: the words of all rounds after the calls of all rounds.
-          const called = roundMessages(input.rounds.map((round) => ({ ...round, text: '' })))
-          return {
-            ...request,
-            messages: [system, ...history.slice(next.from), ...called, reply],
-            ...(tools.length === 0 ? {} : { tools: [...tools] }),
-          }
+          return { ...same, messages: [system, ...remembered.slice(next.from), ...replied] }
         },
       }
     },
   }
 }
-        offersTools,
+
+/** One that has had its results has to answer in words, and so has one that goes on with what was heard. */
+function mayCall({ rounds, after }: AttemptInput): boolean {
+  return rounds.length < mostRounds && (rounds.length > 0 || after.text === '')
+}
+
+/** Where they are no part of what is sent they take no room either. */
+const knowsTools = ({ name }: Backend) => name !== 'ollama-generate'
+const knowsToolChoice = ({ name }: Backend) => name === 'openai' || name === 'scripted'
 
 /** What follows the history: what was called for this reply, or what it had said when it was cut. */
 function tailOf({ rounds, after }: AttemptInput): ChatMessage[] {
@@ -195,12 +212,3 @@ function halve(history: ChatMessage[], kept: Kept, count: (message: ChatMessage)
   if (shorter.from === kept.from) throw overflow()
   return shorter
 }
-/** One that has had its results has to answer in words, and so has one that goes on with what was heard. */
-function mayCall({ rounds, after }: AttemptInput): boolean {
-  return rounds.length < mostRounds && (rounds.length > 0 || after.text === '')
-}
-
-/** Where they are no part of what is sent they take no room either. */
-const knowsTools = ({ name }: Backend) => name !== 'ollama-generate'
-const knowsToolChoice = ({ name }: Backend) => name === 'openai' || name === 'scripted'
-

@@ -1,6 +1,7 @@
 import type {
   AmbientSpeechIgnored,
   CallerTurnEnded,
+  CallPlace,
   ErrorOccurred,
   ResponseFinished,
   ResponseInterrupted,
@@ -16,7 +17,7 @@ export type HistoryFact =
   | Pick<ResponseInterrupted, 'type' | 'turnId' | 'heard'>
   | Pick<ErrorOccurred, 'type' | 'turnId' | 'heard'>
   | Pick<AmbientSpeechIgnored, 'type' | 'kept' | 'speaker'>
-  | Pick<ToolCalled, 'type' | 'turnId' | 'id' | 'name' | 'arguments' | 'result' | 'outcome'>
+  | Pick<ToolCalled, 'type' | 'turnId' | 'id' | 'name' | 'arguments' | 'result' | 'outcome' | keyof CallPlace>
 
 /**
  * What was said and heard, as a fold over the events of one conversation: the same events give the same history,
@@ -32,7 +33,8 @@ export function foldHistory(history: readonly Turn[], event: ServiceEvent | Hist
     }
     case 'TOOL_CALLED': {
       const { id, name, arguments: given, result, outcome, turnId } = event
-      return [...history, { role: 'tool', text: result, turnId, call: { id, name, arguments: given }, outcome }]
+      const call = { id, name, arguments: given }
+      return [...history, { role: 'tool', text: result, turnId, call, outcome, ...placeOf(event) }]
     }
     case 'RESPONSE_FINISHED':
       return event.heard === '' ? history : [...history, { role: 'assistant', text: event.heard, turnId: event.turnId }]
@@ -54,5 +56,13 @@ export function foldHistory(history: readonly Turn[], event: ServiceEvent | Hist
     }
     default:
       return history
+  }
+}
+
+function placeOf({ round, index, saidChars }: CallPlace): CallPlace {
+  return {
+    ...(round === undefined ? {} : { round }),
+    ...(index === undefined ? {} : { index }),
+    ...(saidChars === undefined ? {} : { saidChars }),
   }
 }

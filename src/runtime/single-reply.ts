@@ -1,6 +1,7 @@
 import { ReplaySubject, type Observable } from 'rxjs'
 import { createActor, type InspectionEvent } from 'xstate'
 import type {
+  CallPlace,
   Clock,
   Delta,
   Failure,
@@ -61,7 +62,7 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   const told = () => ({ conversationId: replyId, turnId: replyId, atMs: clock.now() })
   const { promise: result, resolve } = deferred<ReplyResult>()
   let isOver = false
-  let running: readonly ToolCall[] = []
+  let running: readonly (ToolCall & CallPlace)[] = []
 
   const logic = generation.replyLogic({
     id: replyId,

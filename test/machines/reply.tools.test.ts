@@ -32,6 +32,9 @@ const adopted: ReplyEvent = { type: 'REPLY_ADOPTED', turnId: 'typed-1' }
 describe('a model that calls functions', () => {
   test('they run side by side, without a slot, and the model is asked again with what came of them', () => {
     const reply = chart()
+    // Each is told with its place: which round, which call, after how much of the reply.
+    const [first, second] = [clock, lamp].map((call, index) => ({ ...call, round: 1, index, saidChars: 3 }))
+    if (first === undefined || second === undefined) throw new Error('two calls have two places')
     expect(reply.send(...asking, cut, wanted(clock, lamp))).toEqual({ calling: 'running' })
     expect(reply.started.calls).toEqual([{ reply: replyInput, calls: [clock, lamp] }])
     expect([reply.started.running, reply.started.calling]).toEqual([0, 1])
@@ -47,9 +50,9 @@ describe('a model that calls functions', () => {
     expect(reply.send(...requested, completed)).toBe('ended')
     expect(reply.reports.slice(1)).toEqual([
       { type: 'REPLY_DELAYED', replyId: 'r1', reason: 'tool' },
-      { type: 'REPLY_CALLING', replyId: 'r1', calls: [clock, lamp] },
-      { type: 'REPLY_CALLED', replyId: 'r1', ...answerOf(lamp) },
-      { type: 'REPLY_CALLED', replyId: 'r1', ...answerOf(clock) },
+      { type: 'REPLY_CALLING', replyId: 'r1', calls: [first, second] },
+      { type: 'REPLY_CALLED', replyId: 'r1', ...answerOf(second) },
+      { type: 'REPLY_CALLED', replyId: 'r1', ...answerOf(first) },
       expect.objectContaining({ type: 'REPLY_ENDED', fallback: false }),
     ])
     reply.actor.stop()
@@ -169,9 +172,6 @@ describe('a request that fails after functions were called', () => {
     reply.actor.stop()
   })
 
-  test('heard: the reply ends, also where another model would continue one without functions', () => {
-    const reply = chart({ afterCommit: 'continue' })
-    reply.send(committed)
   test('unheard: each request may be answered with nothing once', () => {
     const reply = chart()
     const empty = failed('empty-reply')
@@ -185,6 +185,9 @@ describe('a request that fails after functions were called', () => {
     for (const { actor } of [reply, other]) actor.stop()
   })
 
+  test('heard: the reply ends, also where another model would continue one without functions', () => {
+    const reply = chart({ afterCommit: 'continue' })
+    reply.send(committed)
     expect(reply.send(...called, failed('protocol', { fault: 'no-end' }))).toBe('failed')
     expect(reply.asked()).toEqual(['m1', 'm1'])
     reply.actor.stop()

@@ -39,6 +39,8 @@ describe('a function that the model calls', () => {
         turnId: 'typed-1',
         call: { id: 'call-0', name: 'weather', arguments: { city: 'Oslo' } },
         outcome: 'done',
+        round: 1,
+        index: 0,
       },
       { role: 'assistant', text: 'It rains.', turnId: 'typed-1' },
     ])
