@@ -23,7 +23,8 @@ export interface Kept {
 /**
  * Where the kept part of `history` has to begin so that the next prompt fits. Nothing moves while it fits, so that
  * the prefix which the server has cached stays valid; when it must, whole turns go, down to the low-water mark.
- * Throws `context-overflow` when the newest turn alone does not fit.
+ * Throws `context-overflow` when the newest turn alone does not fit. `resultTokens` of `systemTokens` are what functions
+ * gave for that turn.
  */
 export function fitHistory(
   history: readonly ChatMessage[],
@@ -31,12 +32,14 @@ export function fitHistory(
   from: number,
   count: CountMessage,
   limits: WindowLimits,
+  resultTokens = 0,
 ): Kept {
   const start = from <= lastTurn(history) ? turnAt(history, from) : 0
   const tokens = systemTokens + sum(history, start, count)
   if (tokens <= limits.budget) return { from: start, tokens }
   const kept = evict(history, { from: start, tokens }, count, limits.lowWater * limits.budget)
-  if (kept.tokens > limits.budget) throw overflow()
+  if (kept.tokens - resultTokens > limits.budget) throw overflow()
+  if (kept.tokens > limits.budget) throw resultOverflow()
   return kept
 }
 
@@ -89,5 +92,13 @@ export function overflow(): LlmError {
   return new LlmError('context-overflow', {
     message:
       "the words do not fit into the model's window; say less at once, raise context.contextTokens, or shorten the system prompt",
+  })
+}
+
+/** The error of words that fit, and of results beside them that do not. */
+export function resultOverflow(): LlmError {
+  return new LlmError('context-overflow', {
+    message:
+      "what the functions gave does not fit into the model's window beside the words; let them return less, raise context.contextTokens, or shorten the system prompt",
   })
 }

@@ -4,7 +4,16 @@ import { mostRounds } from '../../machines/tool-calls.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Backend, BackendEnd, ChatMessage, ChatRequest, ToolDefinition } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
-import { evict, fitHistory, makeRoom, overflow, type Kept, type WindowLimits } from './context-window.ts'
+import { boundResults } from './bound-results.ts'
+import {
+  evict,
+  fitHistory,
+  makeRoom,
+  overflow,
+  resultOverflow,
+  type Kept,
+  type WindowLimits,
+} from './context-window.ts'
 import { sameModel, type ModelDirectory } from './models.ts'
 import { createPromptSpeed } from './prompt-speed.ts'
 import { rememberedMessages, roundMessages } from './round-messages.ts'
@@ -120,10 +129,11 @@ export function createPrompts(options: {
       const { contextTokens, calibration } = await modelOf(key, backend, name, signal)
       const system: ChatMessage = { role: 'system', content: settings.systemPrompt }
       const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
-      const remembered = conversation.messages(input.reply)
+      const bound = (messages: ChatMessage[]) => boundResults(messages, contextTokens - maxTokens)
+      const remembered = bound(conversation.messages(input.reply))
       const history = withFacts(remembered, conversation, input.reply.replyId)
       // What follows the caller's words belongs to the newest turn: neither is ever evicted.
-      const tail = tailOf(input)
+      const tail = bound(tailOf(input))
       const exact = await countExactly(key, backend, name, [system, ...history, ...tail]).catch(() => false)
       const count = (message: ChatMessage) =>
         (exact ? counts.get(key + written(message)) : undefined) ?? calibration.tokens(estimateMessage(message))
@@ -142,8 +152,9 @@ export function createPrompts(options: {
       const shown = offersTools || (hasTools && input.rounds.length > 0 && knowsToolChoice(backend))
       const offer = shown ? toolTokens : 0
       const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), calibration.tokens(offer))
-      let kept = fitHistory(history, fixed, before, count, limits)
-      if (input.shorter) kept = halve(history, kept, count)
+      const resultTokens = input.rounds.length === 0 ? 0 : tail.reduce((tokens, message) => tokens + count(message), 0)
+      let kept = fitHistory(history, fixed, before, count, limits, resultTokens)
+      if (input.shorter) kept = halve(history, kept, count, resultTokens)
       ofModel.set(key, kept.from)
       const messages = [system, ...history.slice(kept.from), ...tail]
       const estimate = messages.reduce((tokens, message) => tokens + estimateMessage(message), offer)
@@ -174,7 +185,7 @@ export function createPrompts(options: {
         complete(end, text) {
           learn(end)
           // As the next prompt begins: with the functions, without what was true now or could not be called.
-          const replied = rememberedMessages(input.rounds, text)
+          const replied = bound(rememberedMessages(input.rounds, text))
           const { toolChoice: _, ...same } = { ...request, ...(hasTools ? { tools: [...tools] } : {}) }
           const rest = [system, ...remembered.slice(kept.from), ...replied]
           const tokens = rest.reduce((sum, message) => sum + count(message), calibration.tokens(offeredTokens))
@@ -207,8 +218,13 @@ const written = ({ content, toolCalls }: ChatMessage) =>
   toolCalls === undefined ? content : content + JSON.stringify(toolCalls)
 
 /** The server found the prompt too long, whatever we counted: half of it goes. */
-function halve(history: ChatMessage[], kept: Kept, count: (message: ChatMessage) => number): Kept {
+function halve(
+  history: ChatMessage[],
+  kept: Kept,
+  count: (message: ChatMessage) => number,
+  resultTokens: number,
+): Kept {
   const shorter = evict(history, kept, count, kept.tokens / 2)
-  if (shorter.from === kept.from) throw overflow()
+  if (shorter.from === kept.from) throw resultTokens > 0 ? resultOverflow() : overflow()
   return shorter
 }

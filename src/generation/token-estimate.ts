@@ -38,6 +38,14 @@ export function estimateTokens(text: string): number {
   return tokens
 }
 
+/** As much of the beginning of a text as that many tokens are, before calibration. A surrogate pair is not cut in two. */
+export function headWithin(text: string, tokens: number): string {
+  let left = tokens
+  let end = 0
+  while (end < text.length && left >= tokensOf(text.charCodeAt(end))) left -= tokensOf(text.charCodeAt(end++))
+  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/u, '')
+}
+
 /** Tokens of a message before calibration, with what its template adds. */
 export function estimateMessage(message: ChatMessage): number {
   const calls = message.toolCalls === undefined ? 0 : estimateTokens(JSON.stringify(message.toolCalls))

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { createToolbox } from '../../src/generation/index.ts'
+import { z } from 'zod'
+import { createToolbox, defineTool } from '../../src/generation/index.ts'
+import { boundResults } from '../../src/generation/bound-results.ts'
 import { fitHistory } from '../../src/generation/context-window.ts'
 import type { ChatMessage } from '../../src/backends/contract.ts'
 import { asks, run } from '../support/run-rounds.ts'
@@ -38,6 +40,56 @@ test('what is true now is asked for once a reply', async () => {
   const facts = () => `It is ${(asked += 1)} o'clock.`
   const { requests } = await run([asks(), asks(), say('It rains.')], { more: { facts } })
   expect(requests.map(({ messages }) => messages[1]?.content)).toEqual(Array(3).fill("hello\n\n[It is 1 o'clock.]"))
+})
+
+describe('results that are long for the window', () => {
+  const give = (result: unknown) => {
+    const tool = defineTool({ description: 'Gives.', parameters: z.object({}), run: () => result })
+    return { toolbox: createToolbox({ weather: tool }) }
+  }
+  const numbers = Array.from({ length: 3_000 }, (_, n) => n)
+
+  test('are cut in the prompt, with a note', async () => {
+    const reply = await run([asks(), asks(), asks(), say('Many.')], { more: give(numbers) })
+    expect(reply.last()).toMatchObject({ type: 'REPLY_ENDED', text: 'Many.' })
+    const results = reply.requests.at(-1)?.messages.filter(({ role }) => role === 'tool') ?? []
+    expect(results).toHaveLength(3)
+    for (const { content } of results) expect(content).toMatch(/^\[0,1,2.*… \(cut: \d+ characters in all\)$/)
+  })
+
+  test('that fit no better cut are told as such: the caller said little', async () => {
+    const config = { systemPrompt: 'word '.repeat(430), context: { contextTokens: 1_024, replyTokens: 200 } }
+    const reply = await run([asks(), say('Many.')], { more: give('word '.repeat(1_000)), config })
+    expect(reply.last()).toMatchObject({
+      error: { code: 'context-overflow', message: expect.stringMatching(/functions gave/) },
+    })
+  })
+})
+
+describe('the results of one round', () => {
+  const result = (content: string): ChatMessage => ({ role: 'tool', content })
+  const lengths = (messages: ChatMessage[]) => messages.map(({ content }) => content.length)
+
+  test('share a fifth of the window: short ones stay whole, long ones are equally long', () => {
+    const bounded = boundResults([result('short'), result('x'.repeat(4_000)), result('y'.repeat(9_000))], 1_000)
+    const [short, one = 0, other = 0] = lengths(bounded)
+    expect(short).toBe(5)
+    expect(Math.abs(one - other)).toBeLessThan(4)
+    expect((one + other) / 4).toBeLessThan(205)
+    expect((one + other) / 4).toBeGreaterThan(190)
+  })
+
+  test('each round has its own share, and what fits is left alone', () => {
+    const round = [{ role: 'assistant' as const, content: '' }, result('x'.repeat(4_000))]
+    const once = boundResults(round, 1_000)
+    expect(boundResults([...round, ...round], 1_000)).toEqual([...once, ...once])
+    expect(boundResults(once, 1_000)).toEqual(once)
+  })
+
+  test('are cut between characters', () => {
+    const [cut] = boundResults([result('😀'.repeat(1_000))], 1_000)
+    expect(cut?.content).toMatch(/^(?:😀)+… \(cut: 2000 characters in all\)$/u)
+  })
 })
 
 test('what is kept of a history never begins with a result', () => {
