@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Turn } from '../../machines/vocabulary.ts'
 import { foldHistory } from '../../src/history/fold-history.ts'
+import { scriptedStore } from '../../src/testing/scripted-store.ts'
 import { turnMessages } from '../../src/runtime/turn-messages.ts'
-import { callWeather, rains, said, slow, weather } from './functions.ts'
+import { asks, callWeather, rains, said, slow, weather } from './functions.ts'
 import { talk } from './harness.ts'
 
 describe('what is overheard while functions run', () => {
@@ -121,6 +122,25 @@ test('a turn of two rounds is told as two rounds, with the words before each, in
     ['assistant', 'It rains.'],
     ['user', 'and now?'],
   ])
+})
+
+test('a conversation that goes on in the next run is told as it was told in the run before', async () => {
+  const store = scriptedStore()
+  const calls = [callWeather('Oslo'), callWeather('Rome')]
+  const options = { store, tools: { weather } }
+  const first = talk({ backend: { replies: [{ text: 'Let me look.', toolCalls: calls }, asks, rains] }, options })
+  const outcome = first.conversation.ask('hello')
+  await first.clock.runUntilIdle()
+  await outcome
+  await first.service.close()
+  const second = talk({ options })
+  const next = second.conversation.ask('and now?')
+  await second.clock.runUntilIdle()
+  await next
+  const told = first.backend.requests.at(-1)?.messages ?? []
+  expect(told.filter(({ toolCalls }) => toolCalls)).toHaveLength(2)
+  expect(second.backend.requests[0]?.messages.slice(0, told.length)).toEqual(told)
+  await second.service.close()
 })
 
 describe('history as models are told it', () => {
