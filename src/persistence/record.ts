@@ -59,7 +59,7 @@ const turnId = z.string()
 const text = z.string()
 const speaker = z.string().exactOptional()
 const call = { id: z.string(), name: z.string(), arguments: z.unknown() }
-const place = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
+const callPlace = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
 const outcome = z.enum(['done', 'failed', 'aborted'])
 /** An entry of history, as it is kept and as a program may give it. */
 export const StoredTurn = z.object({
@@ -70,13 +70,13 @@ export const StoredTurn = z.object({
   turnId: turnId.exactOptional(),
   call: z.object(call).exactOptional(),
   outcome: outcome.exactOptional(),
-  ...place,
+  ...callPlace,
 })
 
 /** The facts that history is folded from, and the history that a program gave when the conversation began. */
 const facts = {
   CALLER_TURN_ENDED: z.object({ type: z.literal('CALLER_TURN_ENDED'), turnId, text, speaker }),
-  TOOL_CALLED: z.object({ type: z.literal('TOOL_CALLED'), turnId, ...call, ...place, result: text, outcome }),
+  TOOL_CALLED: z.object({ type: z.literal('TOOL_CALLED'), turnId, ...call, ...callPlace, result: text, outcome }),
   RESPONSE_FINISHED: z.object({ type: z.literal('RESPONSE_FINISHED'), turnId, heard: text }),
   RESPONSE_INTERRUPTED: z.object({ type: z.literal('RESPONSE_INTERRUPTED'), turnId, heard: text }),
   ERROR_OCCURRED: z.object({
