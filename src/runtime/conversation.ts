@@ -2,19 +2,21 @@ import { Subject, Subscription, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom } from 'xstate'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation-events.ts'
 import { conversationInput, type conversationMachine } from '../../machines/conversation.ts'
+import type { Exchange } from '../../machines/exchange.ts'
+import { stoppedWithReply } from '../../machines/tool-calls.ts'
 import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Generation } from '../generation/index.ts'
 import { foldHistory } from '../history/fold-history.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Journal } from '../persistence/journal.ts'
-import { StoredTurn } from '../persistence/record.ts'
 import { createPlayer } from '../speaking/player.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { expectedSpeechMs } from '../speaking/speech-length.ts'
 import { actorClock, provideConversation, watchFailure } from './conversation-actors.ts'
 import { createEventDesk } from './event-desk.ts'
 import { createGate } from './gate.ts'
+import { givenHistory, givenText } from './given.ts'
 import { createHearing } from './hearing.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import type { ServiceParts } from './options.ts'
@@ -208,7 +210,10 @@ export function createConversation(
 
   function close(): void {
     const { reply: left } = actor.getSnapshot().context
-    if (left !== null) journal?.heard(left.replyId, records.find(left.replyId)?.ledger.heard() ?? '')
+    if (left !== null) {
+      journal?.heard(left.replyId, records.find(left.replyId)?.ledger.heard() ?? '')
+      for (const running of left.calls) tellStopped(left, running)
+    }
     life.abort()
     sources.unsubscribe()
     actor.stop()
@@ -217,6 +222,12 @@ export function createConversation(
     void journal?.close()
     records.close()
     segments.complete()
+  }
+
+  /** A function that runs when its program leaves: the next run must know that it was called. */
+  function tellStopped({ turnId, replyId }: Exchange, running: Exchange['calls'][number]): void {
+    const { call, result, outcome } = stoppedWithReply(running)
+    desk.tell({ type: 'TOOL_CALLED', conversationId: id, turnId, replyId, ...call, result, outcome })
   }
 
   function send(event: ConversationEvent): void {
@@ -233,14 +244,7 @@ export function createConversation(
     whenReady: gate.pass,
   })
 
-  function checked(text: string): string {
-    if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
-    if (text.length > settings.limits.utteranceChars)
-      throw new LlmError('bad-input', {
-        message: `the text is longer than limits.utteranceChars (${settings.limits.utteranceChars}); shorten it or raise the limit`,
-      })
-    return text
-  }
+  const checked = (text: string) => givenText(text, settings.limits.utteranceChars)
 
   return {
     id,
@@ -311,17 +315,6 @@ export function createConversation(
       await journal?.close()
     },
   }
-}
-
-/** Programs may have it from anywhere. */
-function givenHistory(history: readonly Turn[] = []): readonly Turn[] {
-  const given = StoredTurn.array().safeParse(history)
-  if (given.success) return given.data
-  const [at, field] = given.error.issues[0]?.path ?? []
-  const what = `history[${String(at ?? 0)}]${field === undefined ? '' : `.${String(field)}`}`
-  throw new LlmError('config', {
-    message: `${what} is not an entry of history; give { role: 'user' or 'assistant', text }`,
-  })
 }
 
 function nameOf(error: unknown): string {

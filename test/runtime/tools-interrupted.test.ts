@@ -3,8 +3,28 @@ import type { ServiceEvent } from '../../machines/vocabulary.ts'
 import { defineTool } from '../../src/generation/tools.ts'
 import { asks, callWeather, place, rains, said, slow, weather } from './functions.ts'
 import { talk } from './harness.ts'
+import { scriptedStore } from '../../src/testing/index.ts'
 
 const secret = 'sk-planted-in-a-function-0123456789'
+describe('a program that leaves while a function runs', () => {
+  test('the next run knows that it was called', async () => {
+    const { tool, seen } = slow()
+    const store = scriptedStore()
+    const backend = { replies: [{ toolCalls: [callWeather()] }, rains] }
+    const { clock, conversation, service, of } = talk({ backend, options: { store, tools: { weather: tool } } })
+    void conversation.ask('hello')
+    await clock.advanceTo(1_000)
+    await service.close()
+    expect(seen[0]?.signal.aborted).toBe(true)
+    expect(of('TOOL_CALLED')).toMatchObject([{ name: 'weather', outcome: 'aborted' }])
+    const next = talk({ options: { store } })
+    await next.conversation.ready
+    expect(next.of('RESPONSE_INTERRUPTED')).toMatchObject([{ reason: 'left', heard: '' }])
+    expect(next.conversation.history).toMatchObject([{ role: 'user' }, { role: 'tool', outcome: 'aborted' }])
+    await next.service.close()
+  })
+})
+
 describe('a caller who interrupts while a function runs', () => {
   const ways: [string, (given: ReturnType<typeof talk>) => void, string][] = [
     ['words', ({ caller }) => caller.next({ type: 'SPEECH_DETECTED', text: 'never mind' }), 'barge-in'],

@@ -1,0 +1,24 @@
+/** What programs give to a conversation, checked at the edge. */
+import type { Turn } from '../../machines/vocabulary.ts'
+import { LlmError } from '../backends/contract.ts'
+import { StoredTurn } from '../persistence/record.ts'
+
+/** Throws LlmError `bad-input` for words that are none, or too many. */
+export function givenText(text: string, utteranceChars: number): string {
+  if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
+  if (text.length > utteranceChars) {
+    const message = `the text is longer than limits.utteranceChars (${utteranceChars}); shorten it or raise the limit`
+    throw new LlmError('bad-input', { message })
+  }
+  return text
+}
+
+/** Throws LlmError `config` that names the entry which is none of history. */
+export function givenHistory(history: readonly Turn[] = []): readonly Turn[] {
+  const given = StoredTurn.array().safeParse(history)
+  if (given.success) return given.data
+  const [at, field] = given.error.issues[0]?.path ?? []
+  const what = `history[${String(at ?? 0)}]${field === undefined ? '' : `.${String(field)}`}`
+  const message = `${what} is not an entry of history; give { role: 'user' or 'assistant', text }`
+  throw new LlmError('config', { message })
+}
