@@ -81,6 +81,7 @@ export function createJournal(options: JournalOptions): Journal {
   }
 
   async function write(): Promise<void> {
+    sinceMs = clock.now()
     // All that happens at once is one commit.
     await Promise.resolve()
     while (isChanged && !isOff) {

@@ -209,6 +209,7 @@ export function createConversation(
   }
 
   function close(): void {
+    if (life.signal.aborted) return
     const { reply: left } = actor.getSnapshot().context
     if (left !== null) {
       journal?.heard(left.replyId, records.find(left.replyId)?.ledger.heard() ?? '')

@@ -36,9 +36,14 @@ describe('a store that many ask at once', () => {
   it('that is silent is waited for once, and asked again when it has answered', async () => {
     const { clock, store, load } = bounded()
     store.hold()
-    const all = Array.from({ length: 100 }, (_, at) => load(`c${at}`).catch((error: unknown) => String(error)))
+    const all = Array.from({ length: 100 }, (_, at) =>
+      load(`c${at}`).then(
+        () => 'an answer',
+        (error: unknown) => String(error),
+      ),
+    )
     await clock.advanceTo(1_001)
-    expect((await Promise.all(all)).every((answer) => String(answer).includes('did not answer in time'))).toBe(true)
+    expect((await Promise.all(all)).filter((answer) => !answer.includes('did not answer in time'))).toEqual([])
     expect(clock.now()).toBe(1_001)
     store.release()
     await clock.settle()

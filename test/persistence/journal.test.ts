@@ -88,16 +88,17 @@ describe('the journal of a conversation', () => {
   it('tells of a store that does not answer, once', async () => {
     const { store, clock, journal, reports } = pen()
     await journal.open()
+    await clock.advanceTo(60_000)
     store.hold()
-    for (const atMs of [0, 4_000, 9_100, 9_200]) {
-      await clock.advanceTo(atMs)
-      journal.tell(words(`turn-${atMs}`))
-      await clock.settle()
+    for (const afterMs of [0, 0, 4_000, 9_100, 9_200]) {
+      await clock.advanceTo(60_000 + afterMs)
+      journal.tell(words(`turn-${afterMs}`))
+      if (afterMs > 0) await clock.settle()
     }
     expect(reports).toMatchObject([{ message: expect.stringContaining('does not answer') }])
     store.release()
     await journal.close()
-    expect(store.kept.get('a')?.lines).toHaveLength(4)
+    expect(store.kept.get('a')?.lines).toHaveLength(5)
   })
 
   it('keeps ids that were given out though nothing was told of them', async () => {
