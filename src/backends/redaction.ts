@@ -33,12 +33,17 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   return clean
 }
 
-/** A server that could not read what the model wrote, and now shows it. */
-const showsReply = /\bfail(?:ed|ure) to parse\b|\berror parsing\b/i
+/**
+ * A server that could not read what the model wrote, and now shows it. Without functions too: llama.cpp reads every reply
+ * so (`Failed to parse input at pos 7: …`).
+ */
+const showsReply = /\b(?:fail(?:ed|ure) to parse|error parsing)\b/i
+/** The same, but for llama.cpp's words of a request that it could not read: there is no reply yet. */
+const showsPlainReply = /\b(?:fail(?:ed|ure) to parse|error parsing)\b(?! (?:grammar|messages)\b)/i
 
 /** What a server said of its error, fit for a message: '' where it repeats what was spoken. */
 export function quotable(text: string, { secrets, spoken }: Privacy): string {
-  if (showsReply.test(text)) return ''
+  if ((spoken.calls ? showsReply : showsPlainReply).test(text)) return ''
   const line = oneLine(withoutSecrets(text, secrets), 300)
   const folded = line.toLowerCase()
   for (const words of spoken.words) {

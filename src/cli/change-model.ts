@@ -28,9 +28,14 @@ export async function changeModel(name: string, before: Opened): Promise<Opened 
 
 async function openWith(name: string, opening: Opening): Promise<OpenService> {
   const open = await openService(opening)
-  const { models } = await open.service.initialize()
-  const names = models?.map((model) => model.name) ?? []
-  if (names.length === 0 || names.some((known) => known === name || known.split(':')[0] === name)) return open
-  await open.close()
-  throw new LlmError('model-missing', { message: `there is no model ${name}; there are ${names.join(', ')}` })
+  try {
+    const { models } = await open.service.initialize()
+    const names = models?.map((model) => model.name) ?? []
+    if (names.length === 0 || names.some((known) => known === name || known.split(':')[0] === name)) return open
+    throw new LlmError('model-missing', { message: `there is no model ${name}; there are ${names.join(', ')}` })
+  } catch (error) {
+    // The lock of its store goes with it.
+    await open.close()
+    throw error
+  }
 }

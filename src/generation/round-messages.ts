@@ -3,7 +3,7 @@ import type { ToolCall } from '../../machines/vocabulary.ts'
 import type { ChatMessage } from '../backends/contract.ts'
 
 /** What a model said and had called at once, and what came of it. */
-export interface ToldRound {
+interface ToldRound {
   text: string
   /** In the order in which the model wrote them, whichever was done first. */
   calls: readonly { call: ToolCall; result: string }[]

@@ -42,6 +42,6 @@ function bounded(text: string): string {
 }
 
 /** Never half of a character: servers refuse it, or make something else of it. */
-function first(length: number, text: string): string {
+export function first(length: number, text: string): string {
   return text.slice(0, length).replace(/[\uD800-\uDBFF]$/u, '')
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { CallAnswer, CallRound, WantedCall } from '../../machines/tool-calls.ts'
 import type { ToolCall } from '../../machines/vocabulary.ts'
 import { LlmError, type ToolDefinition } from '../backends/contract.ts'
-import { oneLine, reasonOf, wordsOf } from './tool-words.ts'
+import { first, oneLine, reasonOf, wordsOf } from './tool-words.ts'
 
 export interface ToolContext {
   /** Aborts when the result is not wanted any more: the caller interrupts, or `timeouts.toolMs` is over. */
@@ -53,6 +53,7 @@ const mostCalls = 16
 /** The same of one call. They go back to the model in every later request, as results do. */
 const longestArguments = 8_000
 const longestName = 64
+const longestId = 64
 
 /** Throws `config` for functions that cannot be offered. */
 export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolbox {
@@ -78,8 +79,8 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
       return calls.slice(0, mostCalls + 1).map(({ id: wanted, name, arguments: given }, at) => {
         const written = given ?? {}
         // Some servers count the calls of each answer anew.
-        let id = wanted
-        for (let count = 2; taken.has(id); count++) id = `${wanted}-${count}`
+        let id = first(longestId, wanted)
+        for (let count = 2; taken.has(id); count++) id = `${first(longestId - `-${count}`.length, wanted)}-${count}`
         taken.add(id)
         const problem =
           at === mostCalls
@@ -87,7 +88,7 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
             : problemOf({ id, name, arguments: written })
         // What was no JSON goes back to no server: templates would break on it. What is too long fits no window.
         const args = isRecord(written) && !isTooLong(written) ? written : {}
-        const call = { id, name: name.slice(0, longestName), arguments: args }
+        const call = { id, name: first(longestName, name), arguments: args }
         return problem === undefined ? call : { ...call, problem }
       })
     },

@@ -19,6 +19,8 @@ export interface Archive {
 const closeMs = 2_000
 /** Reading through a large file, to see whether it is whole, takes a while. */
 const openMs = 10_000
+/** What kept it shut may be gone by then. */
+const openAgainMs = 5_000
 
 export function createArchive(options: {
   store: ConversationStore
@@ -29,41 +31,47 @@ export function createArchive(options: {
   const { store, clock, loadMs, report } = options
   /** By conversation: one that is made again goes on where its former self has ended. */
   const journals = new Map<string, Journal>()
-  let opened: Promise<void> | undefined
+  /** Under way, or done. */
+  let opening: Promise<void> | undefined
+  let failed: { error: unknown; atMs: Milliseconds } | undefined
+  let giveUpOpening = () => {}
   let isClosed = false
 
   async function openOnce(): Promise<void> {
     if (isClosed) throw new LlmError('store', { message: 'the service is closed, and its store with it' })
     const late = () => new LlmError('store', { message: 'the store could not be opened in time; see its disk' })
-    const { setAside } = await within(clock, openMs, store.open(), late)
+    const { answer, giveUp } = within(clock, openMs, store.open(), late)
+    giveUpOpening = giveUp
+    const { setAside } = await answer
     if (setAside === undefined) return
     const message = `the store could not be read (${setAside.reason}); a new one is begun, and the old one is kept as ${setAside.to}`
     report({ code: 'store', message, retryable: false })
   }
 
+  /** All who ask meanwhile share one opening; one that failed is made anew. */
   function open(): Promise<void> {
-    opened ??= openOnce()
-    return opened
-  }
-
-  /** What kept it shut may be gone: tried anew where somebody asks for it. */
-  function openAnew(): Promise<void> {
-    return open().catch(() => {
-      opened = openOnce()
-      return opened
+    opening ??= openOnce().catch((error: unknown) => {
+      failed = { error, atMs: clock.now() }
+      opening = undefined
+      throw error
     })
+    return opening
   }
 
-  const bounded = boundedStore({ store, open, clock, loadMs })
+  async function openSeldom(): Promise<void> {
+    if (opening === undefined && failed !== undefined && clock.now() - failed.atMs < openAgainMs) throw failed.error
+    return open()
+  }
+
+  const bounded = boundedStore({ store, open: openSeldom, clock, loadMs })
 
   async function closeAll(): Promise<void> {
     await Promise.all([...journals.values()].map((journal) => journal.close()))
-    isClosed = true
     await store.close()
   }
 
   return {
-    open: openAnew,
+    open,
     report,
     journal(given) {
       const { conversationId } = given
@@ -77,7 +85,7 @@ export function createArchive(options: {
         },
         async close() {
           const late = () => new LlmError('store', { message: 'the store takes its last lines too slowly' })
-          await within(clock, closeMs, written.close(), late).catch(() => undefined)
+          await within(clock, closeMs, written.close(), late).answer.catch(() => undefined)
           if (journals.get(conversationId) === journal) journals.delete(conversationId)
         },
       }
@@ -85,9 +93,11 @@ export function createArchive(options: {
       return journal
     },
     async close() {
+      isClosed = true
+      giveUpOpening()
       const message = 'the store did not take its last lines in time; the newest turns may be lost'
       try {
-        await within(clock, closeMs, closeAll(), () => new LlmError('store', { message }))
+        await within(clock, closeMs, closeAll(), () => new LlmError('store', { message })).answer
       } catch (error) {
         const why = error instanceof LlmError ? error.message : 'the store threw while it was closed'
         report({ code: 'store', message: why, retryable: false })

@@ -11,7 +11,7 @@ const mostAtOnce = 4
  */
 export function boundedStore(options: {
   store: ConversationStore
-  /** Opens it once, and rejects where it cannot be opened. */
+  /** Opens it once, in bounded time, and rejects where it cannot be opened. */
   open(): Promise<void>
   clock: Clock
   loadMs: Milliseconds
@@ -19,40 +19,40 @@ export function boundedStore(options: {
   const { store, open, clock, loadMs } = options
   const waiting: (() => void)[] = []
   let running = 0
-  /** One that is silent is not waited for by every conversation in turn. */
+  /** It was late and has not answered since: nobody waits for the others, each has its own time. */
   let isSilent = false
 
   async function inTurn<Value>(ask: () => Promise<Value>): Promise<Value> {
-    if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
+    if (running >= mostAtOnce && !isSilent) await new Promise<void>((resolve) => waiting.push(resolve))
     running += 1
     try {
-      return await answered(ask)
+      return await ask()
     } finally {
       running -= 1
       waiting.shift()?.()
     }
   }
 
-  async function answered<Value>(ask: () => Promise<Value>): Promise<Value> {
-    if (isSilent) throw silence()
-    const answer = ask()
-    answer.then(
-      () => (isSilent = false),
-      () => (isSilent = false),
-    )
-    return within(clock, loadMs, answer, () => {
+  /** Each in its own time: one conversation that cannot be read says nothing of the next. */
+  function answered<Value>(ask: () => Promise<Value>): Promise<Value> {
+    const heard = () => (isSilent = false)
+    const asked = ask()
+    asked.then(heard, heard)
+    const late = () => {
       isSilent = true
-      return silence()
-    })
+      for (const next of waiting.splice(0)) next()
+      const message = 'it did not answer in time; see whether its disk is busy, or raise timeouts.storeLoadMs'
+      return new LlmError('store', { message, retryable: true })
+    }
+    return within(clock, loadMs, asked, late).answer
   }
 
   return {
-    load: (conversationId) =>
-      inTurn(async () => {
-        await open()
-        return store.load(conversationId)
-      }),
-    commit: async (write) => {
+    async load(conversationId) {
+      await open()
+      return inTurn(() => answered(async () => store.load(conversationId)))
+    },
+    async commit(write) {
       await open()
       return store.commit(write)
     },
@@ -64,19 +64,20 @@ export function boundedStore(options: {
 export function within<Value>(
   clock: Clock,
   ms: Milliseconds,
-  answer: Promise<Value>,
+  asked: Promise<Value>,
   late: () => Error,
-): Promise<Value> {
-  return new Promise((resolve, reject) => {
+): { answer: Promise<Value>; giveUp: () => void } {
+  let giveUp = () => {}
+  const answer = new Promise<Value>((resolve, reject) => {
+    giveUp = () => {
+      cancel()
+      reject(late())
+    }
     let cancel = clock.schedule(() => {
       // A busy program hears late of an answer that was in time.
-      cancel = clock.schedule(() => reject(late()), 0)
+      cancel = clock.schedule(giveUp, 0)
     }, ms)
-    answer.then(resolve, reject).finally(() => cancel())
+    asked.then(resolve, reject).finally(() => cancel())
   })
-}
-
-function silence(): LlmError {
-  const message = 'it did not answer in time; see whether its disk is busy, or raise timeouts.storeLoadMs'
-  return new LlmError('store', { message, retryable: true })
+  return { answer, giveUp: () => giveUp() }
 }

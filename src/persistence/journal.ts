@@ -122,7 +122,7 @@ export function createJournal(options: JournalOptions): Journal {
     if (againMs === undefined || isClosing) return
     cancelRetry = clock.schedule(() => {
       cancelRetry = undefined
-      change()
+      change({ isDue: true })
     }, againMs)
   }
 
@@ -141,10 +141,10 @@ export function createJournal(options: JournalOptions): Journal {
     change()
   }
 
-  function change(): void {
+  function change({ isDue = false } = {}): void {
     isChanged = true
     // In an outage only the caller's words are worth another try before its time.
-    if (isOff || (cancelRetry !== undefined && awaited.length === 0)) return
+    if (isOff || (failures > 0 && !isDue && awaited.length === 0)) return
     cancelRetry?.()
     cancelRetry = undefined
     if (writing !== undefined && clock.now() - sinceMs > silenceMs) tellOutage('the store does not answer')
@@ -213,7 +213,7 @@ export function createJournal(options: JournalOptions): Journal {
       const isCounted = kept === undefined || (kept.turns === turns && kept.replies === replies && kept.begun === begun)
       // What failed before is tried once more, and ids that were given out and not kept are kept.
       if (isOff || (!isChanged && isCounted)) return
-      change()
+      change({ isDue: true })
       await writing
     },
   }

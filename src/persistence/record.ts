@@ -61,7 +61,7 @@ const speaker = z.string().exactOptional()
 const call = { id: z.string(), name: z.string(), arguments: z.unknown() }
 const callPlace = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
 const outcome = z.enum(['done', 'failed', 'aborted'])
-/** An entry of history, as it is kept and as a program may give it. */
+/** An entry of history, as it is kept. */
 export const StoredTurn = z.object({
   role: z.enum(['user', 'assistant', 'tool']),
   text,

@@ -36,7 +36,7 @@ export interface StoredSummary {
  */
 export interface ConversationStore {
   /**
-   * Makes it ready; called once, before anything else. Resolves with what had to be put aside because it could not be
+   * Makes it ready; called before anything else but `close`, and again where it failed. Resolves with what had to be put aside because it could not be
    * read at all, and rejects when there can be no store here (another process writes it, a folder is missing).
    */
   open(): Promise<{ setAside?: SetAside }>

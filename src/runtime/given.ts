@@ -1,4 +1,5 @@
 /** What programs give to a conversation, checked at the edge. */
+import { z } from 'zod'
 import type { Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { StoredTurn } from '../persistence/record.ts'
@@ -13,9 +14,17 @@ export function givenText(text: string, utteranceChars: number): string {
   return text
 }
 
+/** As rows of a database have it: with fields that are there and say nothing. */
+const GivenTurn = z
+  .looseObject({})
+  .transform((entry) => Object.fromEntries(Object.entries(entry).filter(([name, value]) => says(name, value))))
+  .pipe(StoredTurn)
+
+const says = (name: string, value: unknown) => value !== undefined && !(name === 'interrupted' && value === false)
+
 /** Throws LlmError `config` that names the entry which is none of history. */
 export function givenHistory(history: readonly Turn[] = []): readonly Turn[] {
-  const given = StoredTurn.array().safeParse(history)
+  const given = GivenTurn.array().safeParse(history)
   if (given.success) return given.data
   const [at, field] = given.error.issues[0]?.path ?? []
   const what = `history[${String(at ?? 0)}]${field === undefined ? '' : `.${String(field)}`}`

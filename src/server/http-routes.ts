@@ -110,10 +110,12 @@ async function ask(
       `the text is longer than limits.utteranceChars (${limits.utteranceChars})`,
     )
   const { conversation } = hub.channel(id)
-  if (conversation.actor.getSnapshot().status !== 'active')
-    return tellError(response, 409, 'bad-input', 'this conversation is over; use another id')
+  const isOver = () => conversation.actor.getSnapshot().status !== 'active'
   // What it tells until then is of an earlier run.
-  await conversation.ready
+  if (!isOver()) await conversation.ready
+  // Who left meanwhile wants no reply, and 'close' is not told again.
+  if (response.destroyed) return
+  if (isOver()) return tellError(response, 409, 'bad-input', 'this conversation is over; use another id')
   await stream(conversation, parsed.data.text, response, { bufferedBytes: limits.bufferedBytes, clock })
 }
 

@@ -44,11 +44,11 @@ export function createHub(service: LlmService, clock: Clock): Hub {
 
   function note(conversation: Conversation): void {
     const { id: conversationId, history } = conversation
-    known.set(conversationId, {
-      conversationId,
-      state: stateOf(conversation),
-      turns: history.filter(({ role }) => role !== 'tool').length,
-    })
+    const state = stateOf(conversation)
+    const turns = history.filter(({ role }) => role !== 'tool').length
+    const line = known.get(conversationId)
+    if (line?.state === state && line.turns === turns) return
+    known.set(conversationId, { conversationId, state, turns })
     const [oldest] = known.keys()
     if (known.size > mostLines && oldest !== undefined) known.delete(oldest)
     changed()

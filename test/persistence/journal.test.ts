@@ -64,9 +64,12 @@ describe('the journal of a conversation', () => {
     journal.heard('reply-1', 'Hi.')
     await clock.runUntilIdle()
     expect([store.writes.length, clock.now(), reports.length]).toEqual([5, 36_000, 1])
+    journal.heard('reply-1', 'Hi. Ho.')
+    await clock.settle()
+    expect(store.writes.length).toBe(5)
     store.fail()
     await journal.close()
-    expect(store.kept.get('a')?.snapshot).toContain('"heard":"Hi."')
+    expect(store.kept.get('a')?.snapshot).toContain('"heard":"Hi. Ho."')
   })
 
   it('in an outage tries at once for the words of the caller alone', async () => {
