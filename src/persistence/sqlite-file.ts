@@ -35,6 +35,8 @@ export interface StoreFile {
   setAside?: SetAside
   /** Writes what is in the log of changes into the file and empties it, unless a reader is in the middle of something. */
   checkpoint(): void
+  /** Throws where the file or its lock was moved or removed: SQLite would go on writing what nobody will find. */
+  confirm(): void
   /** Writes what is in the log of changes into the file, lets go of the lock, and closes. */
   close(): void
 }
@@ -56,6 +58,7 @@ export function openStoreFile(
       const opened: StoreFile = {
         database,
         checkpoint: () => checkpoint(database, busyMs),
+        confirm: confirmationOf(file),
         close() {
           checkpoint(database, busyMs)
           database.close()
@@ -206,10 +209,22 @@ function openForReading(driver: SqliteDriver, file: string, busyMs: number): Sto
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}`)
     if (!refuseForeign(database, file)) throw nothingThere(file)
-    return { database, checkpoint() {}, close: () => void database.close() }
+    return { database, checkpoint() {}, confirm() {}, close: () => void database.close() }
   } catch (error) {
     database.close()
     throw error
+  }
+}
+
+/** Looks whether the names still lead to the files that are open. */
+function confirmationOf(file: string): () => void {
+  const files = [file, `${file}-lock`].map((name) => ({ name, ino: statSync(name, { bigint: true }).ino }))
+  return () => {
+    for (const { name, ino } of files) {
+      if (statSync(name, { bigint: true, throwIfNoEntry: false })?.ino === ino) continue
+      const message = `${name} was moved or removed while it was in use; put it back, or start the program again.`
+      throw storeError('gone', message)
+    }
   }
 }
 

@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import { z } from 'zod'
+import { LlmError } from '../backends/contract.ts'
 import { SqliteClient, type Asked } from './sqlite-client.ts'
 import type { SqliteDriverName } from './sqlite-driver.ts'
 import { storeError } from './sqlite-faults.ts'
@@ -25,6 +27,15 @@ export function sqliteStore(options: SqliteStoreOptions): ConversationStore {
   return new SqliteStore(options)
 }
 
+const Options = z.strictObject({ file: z.string().min(1), readOnly: z.boolean().optional() })
+
+/** From JavaScript anything may come. */
+function checked(options: SqliteStoreOptions): SqliteStoreOptions {
+  if (Options.safeParse(options).success) return options
+  const message = "sqliteStore takes { file: 'conversations.db' }, a path, and readOnly: true or false"
+  throw new LlmError('config', { message })
+}
+
 /** For tests: which driver, how many pages the disk has room for, how long another program's lock is waited for. */
 export interface SqliteStoreInternals {
   driver?: SqliteDriverName
@@ -40,7 +51,8 @@ export class SqliteStore implements ConversationStore {
   #wasOpen = false
   #closing: Promise<void> | undefined
 
-  constructor({ file, readOnly = false }: SqliteStoreOptions, internals: SqliteStoreInternals = {}) {
+  constructor(options: SqliteStoreOptions, internals: SqliteStoreInternals = {}) {
+    const { file, readOnly = false } = checked(options)
     this.#file = resolve(file)
     this.#readOnly = readOnly
     this.#internals = internals

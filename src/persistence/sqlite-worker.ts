@@ -78,6 +78,7 @@ function commit(commands: readonly CommitCommand[]): void {
   let results: (LlmError | undefined)[]
   try {
     results = rows().commit(commands.map(({ write }) => write))
+    open?.confirm()
   } catch (error) {
     results = commands.map(() => toStoreError(error, file))
   }

@@ -1,6 +1,6 @@
 import type { InspectionEvent, Observer } from 'xstate'
 import type { Clock } from '../../machines/vocabulary.ts'
-import type { Backend } from '../backends/contract.ts'
+import { LlmError, type Backend } from '../backends/contract.ts'
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import { createToolbox, type CacheStore, type CountTokens, type Tool, type Toolbox } from '../generation/index.ts'
@@ -115,7 +115,7 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     facts: facts === undefined ? undefined : isolated(facts, logger),
     countTokens,
     cacheStore,
-    store,
+    store: store === undefined ? undefined : checkedStore(store),
     toolbox: createToolbox(tools),
     clock: clock ?? systemClock,
     random: random ?? Math.random,
@@ -129,6 +129,18 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
 
 function isSpeechSink(sink: LlmServiceOptions['sink']): sink is SpeechSink & SinkConfig {
   return sink !== undefined && 'play' in sink
+}
+
+const methodsOfStore = ['open', 'load', 'commit', 'setAside', 'list', 'delete', 'close'] as const
+
+/** A path in a store's place is the first mistake that everybody makes. */
+function checkedStore(store: ConversationStore): ConversationStore {
+  const given: unknown = store
+  const isStore =
+    typeof given === 'object' && given !== null && methodsOfStore.every((name) => typeof store[name] === 'function')
+  if (isStore) return store
+  const message = "store must be a ConversationStore, such as sqliteStore({ file: 'conversations.db' })"
+  throw new LlmError('config', { message })
 }
 
 /** A logger that throws must end nothing: what it is told of goes on. */

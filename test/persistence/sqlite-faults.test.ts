@@ -1,6 +1,7 @@
 import { chmod, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { sqliteStore } from '../../src/persistence/sqlite-store.ts'
 import { toStoreError } from '../../src/persistence/sqlite-faults.ts'
 import { database, dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
 
@@ -300,4 +301,24 @@ describe('a thread that dies', () => {
     await expect(next.commit(write)).rejects.toMatchObject(refused('damaged', /start the program again/u))
     expect(await corrupt(file)).toEqual([])
   })
+})
+
+describe('a file that goes away while it is in use', () => {
+  it.each(['', '-lock'])('is told with the next commit: conversations.db%s', async (part) => {
+    const { store, file } = await opened()
+    await store.commit({ conversationId: 'a', snapshot: '{}', lines: lines(1, 1) })
+    await rm(`${file}${part}`)
+    await expect(store.commit({ conversationId: 'a', snapshot: '{}', lines: [line(2)] })).rejects.toMatchObject(
+      refused('gone', /was moved or removed while it was in use/u),
+    )
+  })
+})
+
+describe('options that cannot work', () => {
+  it.each(['{}', '{ "file": "" }', '{ "file": 3 }', '{ "file": "a.db", "readonly": true }', 'null'])(
+    '%s are refused at once',
+    (options) => {
+      expect(() => sqliteStore(JSON.parse(options))).toThrow("sqliteStore takes { file: 'conversations.db' }")
+    },
+  )
 })

@@ -148,6 +148,12 @@ describe('a conversation that a store keeps', () => {
     await service.close()
   })
 
+  it('refuses a store that is none, a path for one', () => {
+    for (const store of ['"conversations.db"', 'null', '{}']) {
+      expect(() => talk({ options: { store: JSON.parse(store) } })).toThrow("such as sqliteStore({ file: 'conver")
+    }
+  })
+
   it('takes a history as databases have it, and refuses one that is none', async () => {
     const { service } = talk()
     const rows = JSON.parse('[{ "role": "user", "text": "I am Ada", "interrupted": false, "id": 7 }]')

@@ -32,7 +32,7 @@ export type LoopbackFault =
   /** More records after the end record, and the connection left open; the end record twice. */
   | { kind: 'after-end' | 'two-ends' }
 
-/** One reply of a loopback server. Without anything it says `Hello.` */
+/** One reply of a loopback server. Without anything it says `Hello.`; with function calls and no text, nothing. */
 export interface LoopbackReply {
   /** Cut into deltas as a model would: each a word with the white space before it. */
   text?: string
@@ -70,5 +70,6 @@ export interface LoopbackReply {
 }
 
 /** The deltas of a reply's text. */
-export const deltasOf = ({ deltas, text = 'Hello.' }: LoopbackReply): readonly string[] =>
-  deltas ?? text.match(/\s*\S+/gu) ?? (text === '' ? [] : [text])
+export function deltasOf({ deltas, toolCalls = [], text = toolCalls.length > 0 ? '' : 'Hello.' }: LoopbackReply) {
+  return deltas ?? text.match(/\s*\S+/gu) ?? (text === '' ? [] : [text])
+}
