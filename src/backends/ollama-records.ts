@@ -10,7 +10,7 @@ const call = z.object({
   // An object; some servers that speak the dialect write text, as OpenAI does.
   function: z.object({
     name: z.string(),
-    arguments: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+    arguments: z.union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())]).nullish(),
   }),
 })
 

@@ -58,7 +58,7 @@ const longestId = 64
 /** Throws `config` for functions that cannot be offered. */
 export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolbox {
   // A map, because models ask for `constructor` too.
-  const tools = new Map(Object.entries(given))
+  const tools = new Map(Object.entries(checked(given)))
   const definitions = [...tools].map(([name, tool]) => definitionOf(name, tool))
 
   function problemOf({ name, arguments: written }: ToolCall): string | undefined {
@@ -106,12 +106,24 @@ export function createToolbox(given: Readonly<Record<string, Tool>> = {}): Toolb
   }
 }
 
-function definitionOf(name: string, { description, parameters, run }: Tool): ToolDefinition {
+/** From JavaScript anything may come. */
+function checked(given: Readonly<Record<string, Tool>>): Readonly<Record<string, Tool>> {
+  const tools: unknown = given
+  const isPlain = typeof tools === 'object' && tools !== null && !Array.isArray(tools) && !(Symbol.iterator in tools)
+  if (isPlain) return given
+  const message = 'tools must be an object of functions by name: { weather: defineTool({ … }) }'
+  throw new LlmError('config', { message, fault: 'setting' })
+}
+
+function definitionOf(name: string, tool: Tool): ToolDefinition {
   const wrong = (what: string, cause?: unknown) =>
     new LlmError('config', { message: `tools.${oneLine(name)} ${what}`, fault: 'setting', cause })
+  if (typeof tool !== 'object' || tool === null) throw wrong('is no function; leave the name out, or use defineTool')
+  const { description, parameters, run } = tool
   if (!/^[\w-]{1,64}$/u.test(name)) throw wrong('must be named with 1 to 64 of A-Z, a-z, 0-9, _ and -')
   if (typeof description !== 'string' || description.trim() === '') throw wrong('needs a description for the model')
   if (typeof run !== 'function') throw wrong('needs a function run(args, context)')
+  if (!isZod4(parameters)) throw wrong('needs parameters made with z.object of zod 4 (npm install zod@4)')
   try {
     // Without the dialect's address: the model has no use for it, and pays for each token.
     const { $schema: _, ...schema } = z.toJSONSchema(parameters, { io: 'input' })
@@ -120,6 +132,11 @@ function definitionOf(name: string, { description, parameters, run }: Tool): Too
     throw wrong('has parameters that JSON Schema cannot tell; use z.object of plain types', error)
   }
   throw wrong('has parameters that are no object; use z.object')
+}
+
+/** Told by what zod 4 alone has: there may be two copies of it. */
+function isZod4(parameters: unknown): boolean {
+  return typeof parameters === 'object' && parameters !== null && '_zod' in parameters
 }
 
 /** Where the arguments do not fit, for the model; undefined where they do. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineTool, type ToolContext } from '../../src/generation/tools.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
+import { createLlmService } from '../../src/runtime/service.ts'
 import type { ScriptedAnswer } from '../../src/testing/index.ts'
 import { asks, callWeather, place, rains } from './functions.ts'
 import { talk } from './harness.ts'
@@ -165,4 +166,21 @@ test('a function that waited for the commit of its turn starts after the turn is
     'run',
     'TOOL_CALLED',
   ])
+})
+
+describe('what is no set of functions', () => {
+  const usual = { description: 'The weather.', run: () => 'rain' }
+  test.each<[string, unknown, string]>([
+    ['null', null, 'tools must be an object of functions by name'],
+    ['a list', [{ ...usual, parameters: place }], 'tools must be an object of functions by name'],
+    ['a map', new Map(), 'tools must be an object of functions by name'],
+    ['a name without a function', { weather: undefined }, 'tools.weather is no function'],
+    ['parameters of another zod', { weather: { ...usual, parameters: { _def: {} } } }, 'zod 4'],
+    ['no parameters', { weather: usual }, 'zod 4'],
+  ])('%s is refused with what to do', (_, tools, words) => {
+    const options = Object.assign({}, { tools })
+    expect(() => Reflect.apply(createLlmService, undefined, [options])).toThrow(
+      expect.objectContaining({ code: 'config', message: expect.stringContaining(words) }),
+    )
+  })
 })
