@@ -1,7 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { request, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
 import { sqliteStore } from '../../src/index.ts'
 import { scriptedStore } from '../../src/testing/scripted-store.ts'
 import { serveScript } from './serve-script.ts'
@@ -27,6 +31,25 @@ async function run(store: Parameters<typeof serveScript>[1], text?: string) {
     await client.close()
   }
   return served
+}
+
+/** A question over HTTP that waits until what is kept of the kitchen was read. */
+async function askEarly({ port }: { port: number }) {
+  let onStart: (message: unknown) => void = () => {}
+  const started = new Promise<ServerResponse>((resolve) => {
+    onStart = (message) => resolve(z.object({ response: z.instanceof(ServerResponse) }).parse(message).response)
+  })
+  subscribe('http.server.request.start', onStart)
+  const call = request(`http://127.0.0.1:${port}/conversations/kitchen/ask`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    agent: false,
+  })
+  call.end(JSON.stringify({ text: 'Anybody there?' }))
+  const response = await started
+  unsubscribe('http.server.request.start', onStart)
+  await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/conversations`)).text()).toContain('kitchen')
+  return { call, response }
 }
 
 describe('a server whose conversations are kept', () => {
@@ -89,6 +112,38 @@ describe('a server whose conversations are kept', () => {
     expect(await asked).toMatchObject({ status: 200 })
     await other.next('conversation')
     await Promise.all([client.close(), other.close()])
+    await close()
+  })
+
+  test('a question whose client left before the conversation was read is not asked', async () => {
+    const store = scriptedStore()
+    const { server, service, close } = await run({ store })
+    store.hold()
+    const { call, response } = await askEarly(server)
+    call.on('error', () => {})
+    call.destroy()
+    await once(response, 'close')
+    store.release()
+    const client = await connect(server)
+    client.say({ type: 'ask', conversationId: 'kitchen', text: 'I am Ada' })
+    await client.next('outcome')
+    expect(service.conversation('kitchen').history).toMatchObject(history)
+    await client.close()
+    await close()
+  })
+
+  test('a question to a conversation that ended before it was read is refused', async () => {
+    const store = scriptedStore()
+    const { server, service, close } = await run({ store })
+    store.hold()
+    const { call } = await askEarly(server)
+    const answered = once(call, 'response')
+    const stopped = service.conversation('kitchen').stop()
+    store.release()
+    const [response] = await answered
+    expect(response.statusCode).toBe(409)
+    response.resume()
+    await stopped
     await close()
   })
 
