@@ -131,6 +131,17 @@ describe.each(dialects)('%s', (dialect) => {
     expect(String(error)).not.toContain('Kamtschatka')
   })
 
+  test('a server that could not read the request says why', async () => {
+    const message = 'Failed to parse messages: Unsupported content part type'
+    const server = await serverFor({
+      replies: [{ fault: { kind: 'http', status: 400, body: { error: { message } } } }],
+    })
+    expect(String((await askServer(dialect, server.url, hello)).error)).toContain(message)
+    // The calls of earlier turns are messages.
+    const tools = [{ name: 'light', description: 'Switches the light.', parameters: {} }]
+    expect(String((await askServer(dialect, server.url, { ...hello, tools })).error)).not.toContain(message)
+  })
+
   test('a line over a configured limit ends the attempt', async () => {
     const server = await serverFor({ replies: [{ fault: { kind: 'long-line', bytes: 5_000 } }] })
     const backend = openBackend(dialect, { baseUrl: server.url, lineBytes: 4_096 })
