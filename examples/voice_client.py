@@ -2,8 +2,7 @@
 A line that comes while the assistant speaks interrupts it. Run `colloquy start`, then `python3 voice_client.py [PORT]`."""
 import base64, json, os, socket, struct, sys, threading, time
 
-if not "".join(sys.argv[1:] or "0").isdecimal(): sys.exit("usage: voice_client.py [PORT]")
-port = int(sys.argv[1]) if len(sys.argv) > 1 else 4747
+if not (port := (sys.argv[1:] or ["4747"])[0]).isdecimal(): sys.exit("usage: python3 voice_client.py [PORT]")
 wire = socket.create_connection(("127.0.0.1", port))
 key = base64.b64encode(os.urandom(16)).decode()
 wire.sendall(f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

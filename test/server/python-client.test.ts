@@ -21,3 +21,9 @@ test('the client in Python is ears and voice: what it says is answered, and what
   ])
   await served.close()
 })
+
+test.each(['--help', 'PORT'])('the client in Python answers %s with its usage, in one line', async (argument) => {
+  const python = spawn('python3', ['examples/voice_client.py', argument], { stdio: 'pipe' })
+  const [complained] = await Promise.all([text(python.stderr), once(python, 'close')])
+  expect(complained).toBe('usage: python3 voice_client.py [PORT]\n')
+})
