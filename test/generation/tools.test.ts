@@ -77,6 +77,27 @@ describe('functions as models are told of them', () => {
     expect(JSON.stringify(checked).length).toBeLessThan(300)
   })
 
+  test('ids beyond all bounds are cut, and stay different from each other', () => {
+    const call = { id: 'c'.repeat(300_000), name: 'weather', arguments: { city: 'Oslo' } }
+    const toolbox = createToolbox({ weather })
+    const calls = toolbox.check(Array(12).fill(call), [])
+    const ids = [...calls, ...toolbox.check([call], [{ text: '', saidChars: 0, calls, answers: [] }])].map(
+      ({ id }) => id,
+    )
+    expect(new Set(ids).size).toBe(13)
+    expect(Math.max(...ids.map(({ length }) => length))).toBe(64)
+  })
+
+  test('a name and an id are cut between characters', () => {
+    const long = `${'w'.repeat(63)}\u{1F600}`
+    const call = { id: long, name: long, arguments: {} }
+    const checked = createToolbox({ weather }).check([call, call], [])
+    expect(checked).toMatchObject([
+      { id: 'w'.repeat(63), name: 'w'.repeat(63) },
+      { id: `${'w'.repeat(62)}-2`, name: 'w'.repeat(63) },
+    ])
+  })
+
   test.each<[string, object, RegExp]>([
     ['a name that servers refuse', { 'the weather': weather }, /tools\.the weather must be named/],
     ['no description', { weather: { ...weather, description: ' ' } }, /tools\.weather needs a description/],
