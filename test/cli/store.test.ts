@@ -75,7 +75,8 @@ describe('colloquy chat --store', () => {
     await mkdir(join(folder, 'kept.db'))
     terminal.input.write('/model m2\n')
     expect(await chatting).toBe(1)
-    expect(terminal.complained).toMatch(/^colloquy: [^\n]+kept\.db is a folder[^\n]+\n$/u)
+    // Before it, if the last commit was not through: that the file was moved.
+    expect(terminal.complained.trim().split('\n').at(-1)).toMatch(/^colloquy: .+kept\.db is a folder/u)
   })
 
   it('a reply that Ctrl-C cut is remembered as far as it was heard', async () => {
