@@ -22,6 +22,10 @@ const openMs = 10_000
 /** What kept it shut may be gone by then. */
 const openAgainMs = 5_000
 
+/** A store has one writer, and its writer closes it. */
+const taken = new WeakSet<ConversationStore>()
+
+/** Throws LlmError `config` where another service has this store. */
 export function createArchive(options: {
   store: ConversationStore
   clock: Clock
@@ -29,6 +33,10 @@ export function createArchive(options: {
   report(failure: Failure, conversationId?: string): void
 }): Archive {
   const { store, clock, loadMs, report } = options
+  if (taken.has(store)) {
+    throw new LlmError('config', { message: 'this store belongs to another service; make one for each service' })
+  }
+  taken.add(store)
   /** By conversation: one that is made again goes on where its former self has ended. */
   const journals = new Map<string, Journal>()
   /** Under way, or done. */
@@ -102,6 +110,7 @@ export function createArchive(options: {
         const why = error instanceof LlmError ? error.message : 'the store threw while it was closed'
         report({ code: 'store', message: why, retryable: false })
       }
+      taken.delete(store)
     },
   }
 }

@@ -148,6 +148,14 @@ describe('a conversation that a store keeps', () => {
     await service.close()
   })
 
+  it('belongs to one service at a time', async () => {
+    const store = scriptedStore()
+    const { service } = talk({ options: { store } })
+    expect(() => talk({ options: { store } })).toThrow('make one for each service')
+    await service.close()
+    await talk({ options: { store } }).service.close()
+  })
+
   it('refuses a store that is none, a path for one', () => {
     for (const store of ['"conversations.db"', 'null', '{}']) {
       expect(() => talk({ options: { store: JSON.parse(store) } })).toThrow("such as sqliteStore({ file: 'conver")
