@@ -58,7 +58,7 @@ const Snapshot = z.strictObject({
 const turnId = z.string()
 const text = z.string()
 const speaker = z.string().exactOptional()
-const call = { id: z.string(), name: z.string(), arguments: z.unknown() }
+const call = { id: z.string(), name: z.string(), arguments: z.json() }
 const callPlace = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
 const outcome = z.enum(['done', 'failed', 'aborted'])
 /** An entry of history, as it is kept. */

@@ -71,17 +71,6 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   // Every conversation that begins to listen waits for the backend with it.
   setMaxListeners(0, life.signal)
   const singles = new Set<Reply>()
-  const archive =
-    parts.store &&
-    createArchive({
-      store: parts.store,
-      clock,
-      loadMs: settings.timeouts.storeLoadMs,
-      report({ code, message }, conversationId = 'service') {
-        logger?.warn({ conversationId, code }, message)
-        notice(code, message, conversationId)
-      },
-    })
   let onBus: Subscription | undefined
   let replies = 0
 
@@ -100,6 +89,19 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       createSegmenter({ language: settings.language, segments: settings.segments, unspokenMs }),
     report: ({ code, message }) => notice(code, message),
   })
+
+  // Last of what may refuse its options: a store that was taken is given back by closing alone.
+  const archive =
+    parts.store &&
+    createArchive({
+      store: parts.store,
+      clock,
+      loadMs: settings.timeouts.storeLoadMs,
+      report({ code, message }, conversationId = 'service') {
+        logger?.warn({ conversationId, code }, message)
+        notice(code, message, conversationId)
+      },
+    })
 
   /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
   function publish(event: ServiceEvent): void {
