@@ -9,7 +9,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
-import { sqliteStore } from '../src/persistence/sqlite-store.ts'
+import { sqliteStore } from '../src/persistence/sqlite/store.ts'
 
 const turns = 1_000
 const rounds = 5

@@ -55,7 +55,7 @@ async function allMutants() {
   const vite = await createServer({ configFile: false, logLevel: 'error', server, appType: 'custom' })
   const found = []
   for (const chart of Object.keys(suites)) {
-    const module = await vite.ssrLoadModule(`/machines/${chart}.ts`)
+    const module = await vite.ssrLoadModule('/machines/index.ts')
     const { config } = module[`${chart}Machine`]
     for (const name of transitionsOf(config)) found.push(`${config.id ?? chart}/${name}`)
   }

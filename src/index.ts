@@ -1,11 +1,11 @@
 /** The public API of colloquy, every export by name. */
 export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
-export type { Conversation, ConversationOptions } from './runtime/conversation.ts'
-export type { TurnOutcome } from './runtime/turn-outcome.ts'
-export type { GenerateOptions, Reply, ReplyResult } from './runtime/single-reply.ts'
+export type { Conversation, ConversationOptions } from './conversations/conversation.ts'
+export type { TurnOutcome } from './conversations/turn/outcome.ts'
+export type { GenerateOptions, Reply, ReplyResult } from './conversations/single-reply.ts'
 export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
-export type { BackendInfo, ConnectionReport } from './runtime/backend-connection.ts'
-export type { Diagnosis } from './runtime/diagnose.ts'
+export type { BackendInfo, ConnectionReport } from './connecting/backend-connection.ts'
+export type { Diagnosis } from './diagnosing/diagnose.ts'
 export {
   busFromEventEmitter,
   createEventBus,
@@ -15,7 +15,7 @@ export {
 } from './runtime/event-bus.ts'
 export { systemClock } from './runtime/clock.ts'
 export { foldHistory, type HistoryFact } from './history/fold-history.ts'
-export { sqliteStore, type SqliteStoreOptions } from './persistence/sqlite-store.ts'
+export { sqliteStore, type SqliteStoreOptions } from './persistence/sqlite/store.ts'
 export {
   readStoredConversation,
   type Remembered,

@@ -1,7 +1,7 @@
 import type { Backend, BackendName } from './contract.ts'
-import { ollamaChat } from './ollama-chat.ts'
-import { ollamaGenerate } from './ollama-generate.ts'
-import { openAi } from './openai.ts'
+import { ollamaChat } from './ollama/chat.ts'
+import { ollamaGenerate } from './ollama/generate.ts'
+import { openAi } from './openai/chat.ts'
 import type { ServerOptions } from './server-options.ts'
 
 /** The dialects of servers, in the order in which `auto` tries them. */

@@ -1,3 +1,5 @@
+import type { ChatRequest } from './contract.ts'
+
 /** What must not reach a message: keys always, and the words of the caller. */
 export interface Privacy {
   secrets: readonly string[]
@@ -72,4 +74,17 @@ export function plainCause(error: unknown, secrets: readonly string[]): Error {
 export function errorCode(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return ''
   return typeof error.code === 'string' ? error.code : ''
+}
+
+/** What the caller said and heard, and what functions were given and gave: an error message must not repeat it. */
+export function spokenIn({ messages, tools = [] }: ChatRequest): Spoken {
+  const said = messages.filter(({ role }) => role !== 'system')
+  return {
+    words: said.flatMap(({ content, toolCalls = [] }) => [
+      content,
+      ...toolCalls.map(({ arguments: given }) => (typeof given === 'string' ? given : JSON.stringify(given))),
+    ]),
+    // A model that called before may do so again, though it is offered nothing.
+    calls: tools.length > 0 || said.some(({ role }) => role === 'tool'),
+  }
 }

@@ -8,3 +8,6 @@ export interface ServerOptions {
 }
 
 export const defaultLineBytes = 1_048_576
+
+/** Longest reply in tokens where the request names none. */
+export const defaultReplyTokens = 512

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defaultPolicy } from '../../machines/conversation-policy.ts'
+import { defaultPolicy } from '../../machines/conversation/policy.ts'
 
 const ms = (byDefault: number, max: number, meaning: string) =>
   z.number().int().min(0).max(max).default(byDefault).describe(meaning)

@@ -1,4 +1,4 @@
-import type { AttemptInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { AttemptInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { Clock, ReplyEnd } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type BackendRecord, type ToolCall } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'

@@ -1,5 +1,5 @@
 import { fromCallback } from 'xstate'
-import type { AttemptInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { AttemptInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { WantedCall } from '../../machines/tool-calls.ts'
 import type { Clock, ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import { LlmError, type Backend, type BackendEnd, type ChatRequest } from '../backends/contract.ts'

@@ -1,6 +1,6 @@
 import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import { breakerMachine } from '../../machines/breaker.ts'
-import type { AttemptFailure } from '../../machines/reply-policy.ts'
+import type { AttemptFailure } from '../../machines/reply/policy.ts'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'

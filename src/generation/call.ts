@@ -1,5 +1,5 @@
 import { fromCallback } from 'xstate'
-import type { CallInput } from '../../machines/reply-context.ts'
+import type { CallInput } from '../../machines/reply/context.ts'
 import type { CallAnswer } from '../../machines/tool-calls.ts'
 import type { ReplyCommand, ToolCall } from '../../machines/vocabulary.ts'
 import type { ToolContext, Toolbox } from './tools.ts'

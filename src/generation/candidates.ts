@@ -1,4 +1,4 @@
-import { home, type Candidate } from '../../machines/reply-policy.ts'
+import { home, type Candidate } from '../../machines/reply/policy.ts'
 import type { ModelInfo } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import { sameModel } from './models.ts'

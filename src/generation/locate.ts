@@ -1,6 +1,6 @@
 import { fromCallback } from 'xstate'
-import { home, type Candidate } from '../../machines/reply-policy.ts'
-import type { LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
+import { home, type Candidate } from '../../machines/reply/policy.ts'
+import type { LocateInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { ReplyCommand } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'

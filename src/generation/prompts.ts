@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { AttemptInput } from '../../machines/reply-context.ts'
+import type { AttemptInput } from '../../machines/reply/context.ts'
 import { mostRounds } from '../../machines/tool-calls.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Backend, BackendEnd, ChatMessage, ChatRequest, ToolDefinition } from '../backends/contract.ts'

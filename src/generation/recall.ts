@@ -1,5 +1,5 @@
 import { fromCallback } from 'xstate'
-import type { ReplyEvent } from '../../machines/reply-context.ts'
+import type { ReplyEvent } from '../../machines/reply/context.ts'
 import type { Clock, ReplyCommand, ReplyEnd, ReplyInput } from '../../machines/vocabulary.ts'
 import type { HoldingConversation } from './hold-deltas.ts'
 import type { Segmenter } from './types.ts'

@@ -1,4 +1,4 @@
-import type { AttemptFailure } from '../../machines/reply-policy.ts'
+import type { AttemptFailure } from '../../machines/reply/policy.ts'
 import { LlmError } from '../backends/contract.ts'
 
 /** An error as a chart can hold it: plain data, without cause or stack. What is no LlmError is a mistake of ours. */

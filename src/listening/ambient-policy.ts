@@ -1,4 +1,4 @@
-import type { AmbientVerdict } from '../../machines/conversation-events.ts'
+import type { AmbientVerdict } from '../../machines/conversation/events.ts'
 import type { Turn } from '../../machines/vocabulary.ts'
 import { namesOneOf } from '../../machines/words.ts'
 

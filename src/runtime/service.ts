@@ -6,18 +6,18 @@ import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
-import type { BackendInfo, ConnectionReport } from './backend-connection.ts'
-import { createConnections } from './connections.ts'
+import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
+import { createConnections } from '../connecting/connections.ts'
 import {
   createConversation,
   type Conversation,
   type ConversationOptions,
   type HostedConversation,
-} from './conversation.ts'
-import { diagnose, type Diagnosis } from './diagnose.ts'
+} from '../conversations/conversation.ts'
+import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
-import { startReply, type GenerateOptions, type Reply } from './single-reply.ts'
+import { startReply, type GenerateOptions, type Reply } from '../conversations/single-reply.ts'
 
 export interface ChatResponse extends BackendEnd {
   text: string

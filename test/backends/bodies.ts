@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import type { BackendEnd, BackendRecord } from '../../src/backends/contract.ts'
 import type { HttpReply, Transport } from '../../src/backends/http.ts'
 import { parseAddress } from '../../src/backends/address.ts'
-import { readOllamaBody } from '../../src/backends/ollama-body.ts'
-import { followRecords, OllamaRecord } from '../../src/backends/ollama-records.ts'
-import { readOpenAiBody } from '../../src/backends/openai-body.ts'
+import { readOllamaBody } from '../../src/backends/ollama/body.ts'
+import { followRecords, OllamaRecord } from '../../src/backends/ollama/records.ts'
+import { readOpenAiBody } from '../../src/backends/openai/body.ts'
 import { nothingSpoken } from '../../src/backends/redaction.ts'
 
 const address = parseAddress('http://127.0.0.1:11434')

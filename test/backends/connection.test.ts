@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createBackendConnection, type BackendConnectionOptions } from '../../src/runtime/backend-connection.ts'
+import { createBackendConnection, type BackendConnectionOptions } from '../../src/connecting/backend-connection.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { refusedUrl, socketServer, type LoopbackServes } from '../../src/testing/loopback-server.ts'
 import { ask, closeServersAfterEach, facts, serverFor } from './ask.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { Config, type ConfigInput } from '../../src/config/config.ts'
-import { createBackendConnection } from '../../src/runtime/backend-connection.ts'
+import { createBackendConnection } from '../../src/connecting/backend-connection.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { diagnose } from '../../src/runtime/diagnose.ts'
+import { diagnose } from '../../src/diagnosing/diagnose.ts'
 import { refusedUrl, type LoopbackFault, type LoopbackOptions } from '../../src/testing/loopback-server.ts'
 import { closeServersAfterEach, serverFor } from './ask.ts'
 

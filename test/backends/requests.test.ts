@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ChatMessage, ChatRequest } from '../../src/backends/contract.ts'
 import { toEngineMessages } from '../../src/backends/embedded/engine-prompt.ts'
-import { promptOf } from '../../src/backends/ollama-generate.ts'
-import { mergeNeighbours } from '../../src/backends/openai.ts'
+import { promptOf } from '../../src/backends/ollama/generate.ts'
+import { mergeNeighbours } from '../../src/backends/openai/chat.ts'
 import { askServer, closeServersAfterEach, serverFor } from './ask.ts'
 
 closeServersAfterEach()

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { defaultPolicy } from '../../machines/conversation-policy.ts'
+import { defaultPolicy } from '../../machines/conversation/policy.ts'
 import { describeConfig, describeConfigPlainly } from '../../src/config/describe-config.ts'
 import { listSettings } from '../../src/config/list-settings.ts'
 import { parseConfig } from '../../src/config/parse-config.ts'

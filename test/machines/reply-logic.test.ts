@@ -1,7 +1,7 @@
 import { createActor, fromCallback, sendTo, setup } from 'xstate'
 import { describe, expect, test } from 'vitest'
 import { notProvided } from '../../machines/not-provided.ts'
-import type { ReplyLogic } from '../../machines/reply-logic.ts'
+import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
 
 const input: ReplyInput = { replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hi' }

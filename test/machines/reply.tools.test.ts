@@ -1,7 +1,7 @@
 import { createActor, fromCallback } from 'xstate'
 import { describe, expect, test } from 'vitest'
-import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
-import { replyMachine } from '../../machines/reply.ts'
+import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply/context.ts'
+import { replyMachine } from '../../machines/reply/machine.ts'
 import type { ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import {
   answered,

@@ -6,7 +6,7 @@
  * more). The walk goes on from the first situation of each class that it meets.
  */
 import type { SnapshotFrom } from 'xstate'
-import { isComplete, turnText } from '../../machines/caller-words.ts'
+import { isComplete, turnText } from '../../machines/conversation/caller-words.ts'
 import type { conversationMachine, ConversationContext, ConversationEvent } from '../../machines/index.ts'
 import { saysOnly } from '../../machines/words.ts'
 

@@ -132,7 +132,7 @@ describe('the packed package in a fresh project', () => {
       'bin/colloquy.js',
       'dist/src/index.js',
       'dist/src/index.d.ts',
-      'dist/src/persistence/sqlite-worker.js',
+      'dist/src/persistence/sqlite/worker.js',
       'engine/package-lock.json',
       'LICENSE',
       'README.md',

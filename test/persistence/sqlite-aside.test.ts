@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { renameOnceFree } from '../../src/persistence/sqlite-aside.ts'
+import { renameOnceFree } from '../../src/persistence/sqlite/aside.ts'
 
 /** A file that refuses to be renamed with `codes`, one a try. */
 function heldFile(...codes: string[]) {

@@ -1,8 +1,8 @@
 import { chmod, mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { sqliteStore } from '../../src/persistence/sqlite-store.ts'
-import { toStoreError } from '../../src/persistence/sqlite-faults.ts'
+import { sqliteStore } from '../../src/persistence/sqlite/store.ts'
+import { toStoreError } from '../../src/persistence/sqlite/faults.ts'
 import { database, dyingThread, folder, line, lines, opened, storeAt } from './sqlite-support.ts'
 
 const refused = (fault: string, message: RegExp) => ({

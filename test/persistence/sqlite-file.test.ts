@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Config } from '../../src/config/config.ts'
-import { sqliteDriver } from '../../src/persistence/sqlite-driver.ts'
-import { openStoreFile, type StoreFile } from '../../src/persistence/sqlite-file.ts'
+import { sqliteDriver } from '../../src/persistence/sqlite/driver.ts'
+import { openStoreFile, type StoreFile } from '../../src/persistence/sqlite/file.ts'
 import { folder } from './sqlite-support.ts'
 
 /** Opened in this thread, not in one of its own. */

@@ -81,13 +81,13 @@ describe('a file has one writer', () => {
 describe('a machine without any SQLite', () => {
   it.skipIf(process.getBuiltinModule('node:sqlite') !== undefined)('is told which package to install', async () => {
     const at = await folder()
-    const sources = new URL('../../', compiledStore())
+    const sources = new URL('../../../', compiledStore())
     await cp(sources, join(at, 'dist'), { recursive: true })
     await mkdir(join(at, 'node_modules'))
     await symlink(join(import.meta.dirname, '../../node_modules/zod'), join(at, 'node_modules', 'zod'))
     await writeFile(
       join(at, 'program.js'),
-      `import { sqliteStore } from './dist/src/persistence/sqlite-store.js'
+      `import { sqliteStore } from './dist/src/persistence/sqlite/store.js'
        const store = sqliteStore({ file: 'conversations.db' })
        await store.open().catch(({ code, message }) => console.log(code + ': ' + message))
        await store.close()`,

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { sqliteDriver, type SqliteDatabase } from '../../src/persistence/sqlite-driver.ts'
-import { SqliteStore, type SqliteStoreInternals } from '../../src/persistence/sqlite-store.ts'
+import { sqliteDriver, type SqliteDatabase } from '../../src/persistence/sqlite/driver.ts'
+import { SqliteStore, type SqliteStoreInternals } from '../../src/persistence/sqlite/store.ts'
 import type { StoredLine } from '../../src/persistence/store.ts'
 
 /** A folder of the running test's own. */
@@ -41,7 +41,7 @@ export const lines = (from: number, to: number): StoredLine[] =>
   Array.from({ length: to - from + 1 }, (_, at) => line(from + at))
 
 /** The store as plain JavaScript, for programs of their own. The runner has compiled it beside its thread. */
-export const compiledStore = (): string => pathToFileURL(threadEntry()).href.replace(/[^/]+$/u, 'sqlite-store.js')
+export const compiledStore = (): string => pathToFileURL(threadEntry()).href.replace(/[^/]+$/u, 'store.js')
 
 function threadEntry(): string {
   const entry = process.env['COLLOQUY_STORE_ENTRY']

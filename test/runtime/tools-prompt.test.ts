@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Turn } from '../../machines/vocabulary.ts'
 import { foldHistory } from '../../src/history/fold-history.ts'
 import { scriptedStore } from '../../src/testing/scripted-store.ts'
-import { turnMessages } from '../../src/runtime/turn-messages.ts'
+import { turnMessages } from '../../src/conversations/turn/messages.ts'
 import { asks, callWeather, rains, said, slow, weather } from './functions.ts'
 import { talk } from './harness.ts'
 

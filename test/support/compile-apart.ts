@@ -5,11 +5,11 @@ import { join } from 'node:path'
 /** What runs in a process or a thread of its own, and the variable that tells the sources where its code is. */
 const entries = {
   COLLOQUY_ENGINE_ENTRY: 'src/backends/embedded/engine-process',
-  COLLOQUY_STORE_ENTRY: 'src/persistence/sqlite-worker',
+  COLLOQUY_STORE_ENTRY: 'src/persistence/sqlite/worker',
 }
 
 /** What the tests run in a process of its own, beside the entries. */
-const more = ['src/persistence/sqlite-store', 'src/index']
+const more = ['src/persistence/sqlite/store', 'src/index']
 
 /** Node 20 runs no TypeScript there: the code is compiled before the tests, from the sources as they are. */
 export default function setup(): () => void {

@@ -1,8 +1,8 @@
 import { createActor, fromCallback } from 'xstate'
-import type { AttemptFailure, Candidate } from '../../machines/reply-policy.ts'
-import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply-context.ts'
+import type { AttemptFailure, Candidate } from '../../machines/reply/policy.ts'
+import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { CallAnswer } from '../../machines/tool-calls.ts'
-import { replyMachine } from '../../machines/reply.ts'
+import { replyMachine } from '../../machines/reply/machine.ts'
 import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment, ToolCall } from '../../machines/vocabulary.ts'
 import { settlingClock } from './settling-clock.ts'
 

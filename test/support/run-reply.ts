@@ -2,7 +2,7 @@ import { createActor, setup } from 'xstate'
 import { Config, type ConfigInput } from '../../src/config/config.ts'
 import type { Backend } from '../../src/backends/contract.ts'
 import { createGeneration, type GenerationOptions, type ReplyMark, type Segmenter } from '../../src/generation/index.ts'
-import type { ReplyLogic } from '../../machines/reply-logic.ts'
+import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { Delta, ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
 import type { SettlingClock } from './settling-clock.ts'
 

@@ -1,0 +1,65 @@
+import type { ErrorActorEvent } from 'xstate'
+import type {
+  AmbientSpeechDetected,
+  AmbientSpeechIgnored,
+  CallerTurnEnded,
+  ErrorOccurred,
+  InterruptReason,
+  Milliseconds,
+  PlaybackReport,
+  ReplyEnd,
+  ReplyReport,
+  ResponseDelayed,
+  ResponseGenerating,
+  ResponseSegment,
+  ResponseStarted,
+  SpeechEvent,
+  StateChanged,
+  ToolCalled,
+} from '../vocabulary.ts'
+
+/** What to do with ambient speech. */
+export type AmbientVerdict = 'answer' | 'ignore' | 'context'
+
+/**
+ * Everything the conversation chart understands: the caller's events, what the program wants, and what the reply and
+ * the player report. `atMs` may be left out; time is then taken as standing still between events.
+ */
+export type ConversationEvent =
+  | Exclude<SpeechEvent, AmbientSpeechDetected>
+  /** `verdict`: what the ambient policy decided; without it the chart answers when it is named. */
+  | (AmbientSpeechDetected & { verdict?: AmbientVerdict })
+  /** A typed caller turn, complete as it stands. */
+  | { type: 'CALLER_TYPED'; text: string; turnId: string; atMs?: Milliseconds }
+  /** The assistant has something to say by itself. */
+  | { type: 'ANNOUNCEMENT_MADE'; text: string; turnId: string; protected: boolean; atMs?: Milliseconds }
+  /** The program wants the reply to end, protected or not. */
+  | { type: 'REPLY_UNWANTED'; reason?: string; atMs?: Milliseconds }
+  /** The detector's word: how likely the turn is over, from 0 to 1. */
+  | { type: 'ENDPOINT_PREDICTED'; endOfTurn: number; atMs?: Milliseconds }
+  /** What was kept of an earlier run has been read: ids go on from there. */
+  | { type: 'CONVERSATION_RESUMED'; turns: number; replies: number; atMs?: Milliseconds }
+  /** The store has the caller's words, or could not take them. */
+  | { type: 'TURN_STORED'; turnId: string; durable: boolean; atMs?: Milliseconds }
+  | ReplyReport
+  | PlaybackReport
+  | ErrorActorEvent
+
+type Fact<Event> = Omit<Event, 'atMs'>
+
+/** What the chart emits: facts. The runtime adds the moment, the timings and what was heard. */
+export type ConversationEmitted =
+  | Fact<CallerTurnEnded>
+  | Fact<ResponseGenerating>
+  | Fact<ResponseDelayed>
+  | Fact<ResponseStarted>
+  | Fact<ResponseSegment>
+  | Fact<ToolCalled>
+  | ({ type: 'RESPONSE_GENERATED'; conversationId: string; turnId: string; replyId: string } & ReplyEnd)
+  | { type: 'RESPONSE_FINISHED'; conversationId: string; turnId: string; replyId: string }
+  | { type: 'RESPONSE_INTERRUPTED'; conversationId: string; turnId: string; replyId: string; reason: InterruptReason }
+  | (Fact<ErrorOccurred> & { replyId: string })
+  | Fact<AmbientSpeechIgnored>
+  | Fact<StateChanged>
+  /** Kept in the trace, not in history: a listener's mm-hmm. */
+  | { type: 'BACKCHANNEL_HEARD'; conversationId: string }

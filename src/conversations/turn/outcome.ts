@@ -1,0 +1,15 @@
+import type { Failure, Timings } from '../../../machines/vocabulary.ts'
+
+/** How a turn ended. */
+export interface TurnOutcome {
+  turnId: string
+  ending: 'finished' | 'interrupted' | 'failed'
+  /** The reply's source text, as far as it was generated. */
+  text: string
+  /** What of it was heard. */
+  heard: string
+  model?: string
+  backend?: string
+  timings: Timings
+  error?: Pick<Failure, 'code' | 'message'>
+}
