@@ -7,7 +7,7 @@ const mutate = {
   name: 'without-a-transition',
   enforce: 'pre',
   transform(code, id) {
-    if (!/\/machines\/[\w-]+\.ts$/u.test(id) || !/import \{[^}]*\bsetup\b[^}]*\} from 'xstate'/u.test(code)) return null
+    if (!/\/machines\/[\w/-]+\.ts$/u.test(id) || !/import \{[^}]*\bsetup\b[^}]*\} from 'xstate'/u.test(code)) return null
     return code.replace(
       /import \{([^}]*)\bsetup\b([^}]*)\} from 'xstate'/u,
       (_, before, after) =>
