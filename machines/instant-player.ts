@@ -2,6 +2,8 @@ import { fromCallback } from 'xstate'
 import type { PlaybackReport, PlayerCommand, Segment } from './vocabulary.ts'
 
 export interface PlayerInput {
+  conversationId: string
+  replyId: string
   /** The segments that are ready when speaking begins. */
   segments: Segment[]
 }

@@ -172,8 +172,10 @@ export type SpeechEvent =
 /** Why a reply exists: to answer, to answer ahead of the commit, to say words that are given. */
 export type ReplyPurpose = 'answer' | 'speculation' | 'say'
 
-/** What a reply is told when it is born. The messages for the model reach it by closure, not through here. */
+/** What a reply is told when it is born. Its actors look up the messages for the model by `conversationId`. */
 export interface ReplyInput {
+  /** Whose reply it is: one provided chart serves all conversations of a service. */
+  conversationId: string
   replyId: string
   turnId: string
   purpose: ReplyPurpose
@@ -295,6 +297,22 @@ export type AmbientSpeechIgnored = Reported & {
   kept?: string
   speaker?: string
 }
+/** The conversation behaves by other settings from its next reply on. */
+export type ConversationConfigured = Reported & {
+  type: 'CONVERSATION_CONFIGURED'
+  /** The names of the settings that changed: `systemPrompt`, `endpointing` … */
+  settings: readonly string[]
+}
+/** The conversation is in memory from now on. */
+export type ConversationOpened = Reported & {
+  type: 'CONVERSATION_OPENED'
+  /** Turns that a store kept of it; 0 for one that begins. */
+  resumed: number
+}
+/** `left`: its program left it. `idle`: `limits.idleMs` passed. `evicted`: another conversation needed its place. `stopped`: its run is over. */
+export type CloseReason = 'left' | 'idle' | 'evicted' | 'stopped'
+/** The conversation is no longer in memory. What a store has of it stays. */
+export type ConversationClosed = Reported & { type: 'CONVERSATION_CLOSED'; reason: CloseReason }
 export type StateName = 'idle' | 'detecting' | 'generating' | 'responding' | 'error' | 'stopped'
 export type StateChanged = Reported & { type: 'STATE_CHANGED'; from: StateName; to: StateName }
 
@@ -312,3 +330,6 @@ export type ServiceEvent =
   | ErrorOccurred
   | AmbientSpeechIgnored
   | StateChanged
+  | ConversationConfigured
+  | ConversationOpened
+  | ConversationClosed

@@ -1,8 +1,10 @@
 /** The public API of colloquy, every export by name. */
 export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
-export type { Conversation, ConversationOptions } from './conversations/conversation.ts'
+export type { Conversation } from './conversations/conversation.ts'
+export type { ConversationChanges, ConversationSettings } from './conversations/character.ts'
+export type { ConversationLine } from './conversations/lines.ts'
 export type { TurnOutcome } from './conversations/turn/outcome.ts'
-export type { GenerateOptions, Reply, ReplyResult } from './conversations/single-reply.ts'
+export type { GenerateOptions, Reply, ReplyResult } from './conversations/generate.ts'
 export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
 export type { BackendInfo, ConnectionReport } from './connecting/backend-connection.ts'
 export type { Diagnosis } from './diagnosing/diagnose.ts'

@@ -10,6 +10,8 @@ export interface ConversationInput {
 }
 
 export interface ConversationContext extends ConversationInput {
+  /** The policy that counts when the reply that is made or spoken now is over. */
+  nextPolicy: ConversationPolicy | null
   said: CallerWords
   voice: VoiceActivity | null
   /** Voice activity that was taken for noise when it was over; its transcript may still come. */
@@ -25,6 +27,13 @@ export interface ConversationContext extends ConversationInput {
   replies: number
   /** The state left last, for STATE_CHANGED. */
   left: StateName | null
+}
+
+/** What the detector is asked about. */
+export interface DetectorInput {
+  conversationId: string
+  /** The final transcripts of the turn so far. */
+  text: string
 }
 
 /** A moment that an event or an action brings along. */

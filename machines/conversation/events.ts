@@ -3,7 +3,9 @@ import type {
   AmbientSpeechDetected,
   AmbientSpeechIgnored,
   CallerTurnEnded,
+  ConversationConfigured,
   ErrorOccurred,
+  Failure,
   InterruptReason,
   Milliseconds,
   PlaybackReport,
@@ -17,6 +19,7 @@ import type {
   StateChanged,
   ToolCalled,
 } from '../vocabulary.ts'
+import type { ConversationPolicy } from './policy.ts'
 
 /** What to do with ambient speech. */
 export type AmbientVerdict = 'answer' | 'ignore' | 'context'
@@ -30,7 +33,7 @@ export type ConversationEvent =
   /** `verdict`: what the ambient policy decided; without it the chart answers when it is named. */
   | (AmbientSpeechDetected & { verdict?: AmbientVerdict })
   /** A typed caller turn, complete as it stands. */
-  | { type: 'CALLER_TYPED'; text: string; turnId: string; atMs?: Milliseconds }
+  | { type: 'CALLER_TYPED'; text: string; turnId: string; speaker?: string; atMs?: Milliseconds }
   /** The assistant has something to say by itself. */
   | { type: 'ANNOUNCEMENT_MADE'; text: string; turnId: string; protected: boolean; atMs?: Milliseconds }
   /** The program wants the reply to end, protected or not. */
@@ -39,6 +42,15 @@ export type ConversationEvent =
   | { type: 'ENDPOINT_PREDICTED'; endOfTurn: number; atMs?: Milliseconds }
   /** What was kept of an earlier run has been read: ids go on from there. */
   | { type: 'CONVERSATION_RESUMED'; turns: number; replies: number; atMs?: Milliseconds }
+  /** The conversation behaves by another policy, from its next reply on. */
+  | {
+      type: 'CONVERSATION_CONFIGURED'
+      settings: readonly string[]
+      policy: ConversationPolicy
+      atMs?: Milliseconds
+    }
+  /** Its program leaves; the actor is stopped after this. */
+  | { type: 'CONVERSATION_LEFT'; atMs?: Milliseconds }
   /** The store has the caller's words, or could not take them. */
   | { type: 'TURN_STORED'; turnId: string; durable: boolean; atMs?: Milliseconds }
   | ReplyReport
@@ -58,8 +70,10 @@ export type ConversationEmitted =
   | ({ type: 'RESPONSE_GENERATED'; conversationId: string; turnId: string; replyId: string } & ReplyEnd)
   | { type: 'RESPONSE_FINISHED'; conversationId: string; turnId: string; replyId: string }
   | { type: 'RESPONSE_INTERRUPTED'; conversationId: string; turnId: string; replyId: string; reason: InterruptReason }
-  | (Fact<ErrorOccurred> & { replyId: string })
+  /** `failure`: all that is known of it, for whoever waits for the turn. */
+  | (Fact<ErrorOccurred> & { replyId: string; failure: Failure })
   | Fact<AmbientSpeechIgnored>
   | Fact<StateChanged>
+  | Fact<ConversationConfigured>
   /** Kept in the trace, not in history: a listener's mm-hmm. */
   | { type: 'BACKCHANNEL_HEARD'; conversationId: string }

@@ -5,7 +5,7 @@ import { momentIn, type ConversationInput } from './context.ts'
 import { brokenChild, conversation } from './setup.ts'
 import { noWords } from './caller-words.ts'
 
-export type { ConversationContext, ConversationInput } from './context.ts'
+export type { ConversationContext, ConversationInput, DetectorInput } from './context.ts'
 
 /** Actions and guards are told what the event tells. */
 const told = <Event>({ event }: { event: Event }): Event => event
@@ -15,6 +15,7 @@ export const conversationMachine = conversation.createMachine({
   options: { maxIterations: 200 },
   context: ({ input }) => ({
     ...input,
+    nextPolicy: null,
     said: noWords,
     voice: null,
     formerVoice: null,
@@ -38,6 +39,13 @@ export const conversationMachine = conversation.createMachine({
       },
       { actions: { type: 'tellAmbientIgnored', params: told } },
     ],
+    CONVERSATION_LEFT: { actions: { type: 'tellInterrupted', params: { reason: 'left' } } },
+    CONVERSATION_CONFIGURED: {
+      actions: [
+        { type: 'adoptPolicy', params: told },
+        { type: 'tellConfigured', params: told },
+      ],
+    },
     ANNOUNCEMENT_MADE: { actions: { type: 'noteAnnouncement', params: told } },
     SPEECH_ENDED: { actions: { type: 'noteVoiceEnded', params: told } },
     // A child that breaks in an unforeseen way must not take the conversation along.
@@ -115,7 +123,10 @@ export const conversationMachine = conversation.createMachine({
               invoke: {
                 src: 'detector',
                 id: 'detector',
-                input: ({ context }) => ({ text: [...context.said.finals].join(' ') }),
+                input: ({ context }) => ({
+                  conversationId: context.conversationId,
+                  text: [...context.said.finals].join(' '),
+                }),
               },
               on: { ENDPOINT_PREDICTED: { target: 'hearing', actions: { type: 'notePrediction', params: told } } },
             },
@@ -173,6 +184,15 @@ export const conversationMachine = conversation.createMachine({
               description: 'A reply is made for the words as they stand.',
               always: { guard: 'isSpeculationStale', target: 'none', actions: 'dropSpeculation' },
               on: {
+                // It was begun for a conversation that was not like this.
+                CONVERSATION_CONFIGURED: {
+                  target: 'none',
+                  actions: [
+                    'dropSpeculation',
+                    { type: 'adoptPolicy', params: told },
+                    { type: 'tellConfigured', params: told },
+                  ],
+                },
                 REPLY_SEGMENT: {
                   guard: { type: 'isFromSpeculation', params: told },
                   actions: { type: 'keepSpeculated', params: told },
@@ -393,7 +413,11 @@ export const conversationMachine = conversation.createMachine({
       invoke: {
         src: 'player',
         id: 'player',
-        input: ({ context }) => ({ segments: [...(context.reply?.waiting ?? [])] }),
+        input: ({ context }) => ({
+          conversationId: context.conversationId,
+          replyId: context.reply?.replyId ?? '',
+          segments: [...(context.reply?.waiting ?? [])],
+        }),
       },
       initial: 'streaming',
       on: {

@@ -7,14 +7,17 @@ import {
   voiceOf,
   type ConversationContext,
   type ConversationInput,
+  type DetectorInput,
   type Timed,
   type Transcript,
 } from './context.ts'
 import type { ConversationEmitted, ConversationEvent } from './events.ts'
 import { delays, guards } from './guards.ts'
 import { newExchange, withoutSegments, withSegment, type Exchange } from './exchange.ts'
+import type { ConversationPolicy } from './policy.ts'
 import { instantPlayer } from '../instant-player.ts'
 import { notProvided } from '../not-provided.ts'
+import { isRecoverable } from '../recoverable.ts'
 import type { ReplyLogic } from '../reply/logic.ts'
 import { stoppedWithReply, type CallAnswer } from '../tool-calls.ts'
 import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from '../vocabulary.ts'
@@ -34,7 +37,7 @@ export const conversation = setup({
     reply: notProvided('reply') as ReplyLogic,
     player: instantPlayer,
     /** Sends ENDPOINT_PREDICTED back within 500 ms, whatever the hook does. */
-    detector: notProvided<ConversationEvent, { text: string }>('detector'),
+    detector: notProvided<ConversationEvent, DetectorInput>('detector'),
     /** Finds out which API the backend speaks, once per service. */
     lookout: inert,
   },
@@ -85,18 +88,25 @@ export const conversation = setup({
         endOfTurn: null,
       },
     })),
-    noteTyped: assign(({ context: { said } }, { text, turnId, atMs = 0 }: Transcript & { turnId: string }) => ({
-      said: {
-        ...said,
-        finals: [...said.finals, text.trim()],
-        partial: null,
-        finalAtMs: atMs,
-        typedTurnId: said.typedTurnId ?? turnId,
-      },
-    })),
+    noteTyped: assign(
+      ({ context: { said } }, { text, turnId, speaker, atMs = 0 }: Transcript & { turnId: string }) => ({
+        said: {
+          ...said,
+          finals: [...said.finals, text.trim()],
+          partial: null,
+          finalAtMs: atMs,
+          speaker: speaker ?? said.speaker,
+          typedTurnId: said.typedTurnId ?? turnId,
+        },
+      }),
+    ),
     notePrediction: assign(({ context: { said } }, { endOfTurn }: { endOfTurn: number }) => ({
       said: { ...said, endOfTurn },
     })),
+    /** A reply that is made or spoken keeps the policy that it began with. */
+    adoptPolicy: assign(({ context: { reply } }, { policy }: { policy: ConversationPolicy }) =>
+      reply === null ? { policy, nextPolicy: null } : { nextPolicy: policy },
+    ),
     noteResumed: assign((_, { turns, replies }: { turns: number; replies: number }) => ({ turns, replies })),
     noteAnnouncement: assign(({ context }, given: { turnId: string; text: string; protected: boolean }) => ({
       announcements: [...context.announcements, { turnId: given.turnId, text: given.text, protected: given.protected }],
@@ -187,7 +197,8 @@ export const conversation = setup({
       const exchange = context.reply
       if (exchange === null) return
       const { replyId, turnId, purpose, text } = exchange
-      enqueue.spawnChild('reply', { id: replyId, input: { replyId, turnId, purpose, text } })
+      const { conversationId } = context
+      enqueue.spawnChild('reply', { id: replyId, input: { conversationId, replyId, turnId, purpose, text } })
     }),
     adoptSpeculation: enqueueActions(({ context, enqueue }) => {
       const { speculation } = context
@@ -201,7 +212,8 @@ export const conversation = setup({
       const exchange = context.speculation
       if (exchange === null) return
       const { replyId, turnId, purpose, text } = exchange
-      enqueue.spawnChild('reply', { id: replyId, input: { replyId, turnId, purpose, text } })
+      const { conversationId } = context
+      enqueue.spawnChild('reply', { id: replyId, input: { conversationId, replyId, turnId, purpose, text } })
     }),
     dropSpeculation: enqueueActions(({ context, enqueue }) => {
       if (context.speculation === null) return
@@ -212,7 +224,7 @@ export const conversation = setup({
     dropReply: enqueueActions(({ context, enqueue }) => {
       if (context.reply === null) return
       enqueue.stopChild(context.reply.replyId)
-      enqueue.assign({ reply: null })
+      enqueue.assign({ reply: null, policy: context.nextPolicy ?? context.policy, nextPolicy: null })
     }),
 
     // --------------------------------------------------------------------------------- what the reply brought
@@ -307,14 +319,20 @@ export const conversation = setup({
       const error = given.error ?? (end?.ok === false ? end.error : undefined)
       if (error === undefined) return
       for (const call of context.reply?.calls ?? []) enqueue.emit(calledFact(context, stoppedWithReply(call)))
-      const recoverable = error.code !== 'config' && error.code !== 'auth'
-      enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code: error.code, message: error.message, recoverable })
+      const { code, message } = error
+      const recoverable = isRecoverable(error)
+      enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code, message, recoverable, failure: error })
     }),
     tellAmbientIgnored: emit(({ context }, event: Transcript & { verdict?: 'answer' | 'ignore' | 'context' }) => ({
       type: 'AMBIENT_SPEECH_IGNORED' as const,
       conversationId: context.conversationId,
       ...(event.verdict === 'context' ? { kept: `[overheard] ${event.text.trim()}` } : {}),
       ...(event.speaker === undefined ? {} : { speaker: event.speaker }),
+    })),
+    tellConfigured: emit(({ context }, { settings }: { settings: readonly string[] }) => ({
+      type: 'CONVERSATION_CONFIGURED' as const,
+      conversationId: context.conversationId,
+      settings,
     })),
     tellBackchannel: emit(({ context }) => ({
       type: 'BACKCHANNEL_HEARD' as const,

@@ -95,8 +95,8 @@ export const nothingLocated: Failure = {
   retryable: false,
 }
 
-export function asked({ replyId, turnId, purpose, text }: ReplyContext): ReplyInput {
-  return { replyId, turnId, purpose, text }
+export function asked({ conversationId, replyId, turnId, purpose, text }: ReplyContext): ReplyInput {
+  return { conversationId, replyId, turnId, purpose, text }
 }
 
 export function route({ failure }: ReplyContext): Route {

@@ -217,7 +217,18 @@ const limits = section({
   utteranceChars: z.number().int().min(1).max(1_000_000).default(4_000).describe('Longest transcript accepted.'),
   replyChars: z.number().int().min(1).max(1_000_000).default(8_000).describe('A longer reply is cut.'),
   lineBytes: z.number().int().min(1_024).max(67_108_864).default(1_048_576).describe('Longest line of a stream.'),
-  conversations: z.number().int().min(1).max(1_000_000).default(10_000).describe('Conversations in one service.'),
+  conversations: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Conversations in memory at once; the one idle longest leaves when another needs its place.'),
+  idleMs: ms(
+    0,
+    86_400_000,
+    'A conversation that is idle for so long leaves memory by itself; a store keeps its turns. 0: never.',
+  ),
 })
 
 const error = section({

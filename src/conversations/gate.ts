@@ -3,6 +3,8 @@ export interface Gate {
   /** Runs now where the gate is open. */
   pass(run: () => void): void
   open(): void
+  /** Nothing waits any more. */
+  readonly isOpen: boolean
 }
 
 export function createGate(): Gate {
@@ -11,6 +13,9 @@ export function createGate(): Gate {
     pass(run) {
       if (waiting === undefined) run()
       else waiting.push(run)
+    },
+    get isOpen() {
+      return waiting === undefined
     },
     open() {
       const all = waiting ?? []

@@ -3,32 +3,28 @@ import type { AttemptInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { WantedCall } from '../../machines/tool-calls.ts'
 import type { Clock, ReplyCommand, ReplyInput } from '../../machines/vocabulary.ts'
 import { LlmError, type Backend, type BackendEnd, type ChatRequest } from '../backends/contract.ts'
-import type { Settings } from '../config/config.ts'
 import { createAttemptStream } from './attempt-stream.ts'
 import type { Breakers } from './breakers.ts'
-import type { Plan } from './candidates.ts'
+import { planOf } from './candidates.ts'
 import { modelMissing, sameModel, type ModelDirectory } from './models.ts'
 import type { Prompt, Prompts } from './prompts.ts'
 import type { Remembered } from './recall.ts'
 import type { Slots, SlotTicket } from './slots.ts'
 import { toFailure } from './to-failure.ts'
-import type { Toolbox } from './tools.ts'
-import type { Connect, ReplyConversation, Segmenter, Target } from './types.ts'
+import type { Connect, CreateSegmenter, ReplyConversation, Target } from './types.ts'
 
 /** What all attempts of a service share. */
 export interface AttemptWorld {
-  settings: Settings
-  plan: Plan
   clock: Clock
+  conversationOf(id: string): ReplyConversation
   connect: Connect
   /** Forgets which API the target speaks, so that the next `connect` looks again. */
   forget: (target: Target) => void
   models: ModelDirectory
   breakers: Breakers
   prompts: Prompts
-  toolbox: Toolbox
   slotsOf(origin: string): Slots
-  createSegmenter(unspokenMs: () => number): Segmenter
+  createSegmenter: CreateSegmenter
   /** Puts a complete reply into the cache. */
   keep(conversation: ReplyConversation, reply: ReplyInput, words: Remembered): void
   /** Lets the server read a prompt while nobody waits. */
@@ -36,9 +32,9 @@ export interface AttemptWorld {
 }
 
 /** One request to one model. Unsubscribing aborts it, frees its slot and leaves the queue, all at once. */
-export function attemptLogic(world: AttemptWorld, conversation: ReplyConversation) {
+export function attemptLogic(world: AttemptWorld) {
   return fromCallback<ReplyCommand, AttemptInput>(({ input, sendBack, receive }) => {
-    const attempt = createAttempt(world, conversation, input, sendBack)
+    const attempt = createAttempt(world, input, sendBack)
     receive((command) => {
       if (command.type === 'REPLY_ADOPTED') attempt.adopted()
     })
@@ -47,17 +43,14 @@ export function attemptLogic(world: AttemptWorld, conversation: ReplyConversatio
   })
 }
 
-function createAttempt(
-  world: AttemptWorld,
-  conversation: ReplyConversation,
-  input: AttemptInput,
-  sendBack: (event: ReplyEvent) => void,
-) {
-  const { settings, clock } = world
+function createAttempt(world: AttemptWorld, input: AttemptInput, sendBack: (event: ReplyEvent) => void) {
+  const { clock } = world
   const { candidate, reply, attempt } = input
+  const conversation = world.conversationOf(reply.conversationId)
+  const { settings, toolbox } = conversation.characterOf(reply.replyId)
   const controller = new AbortController()
   const { signal } = controller
-  const target = world.plan.targets[candidate.target] ?? {}
+  const target = planOf(settings).targets[candidate.target] ?? {}
   let ticket: SlotTicket | undefined
   let breakerPass: ReturnType<Breakers['ask']> | undefined
   let origin = candidate.origin
@@ -89,7 +82,7 @@ function createAttempt(
     input,
     clock,
     settings,
-    segmenter: world.createSegmenter(() => conversation.unspokenMs(reply.replyId)),
+    segmenter: world.createSegmenter(settings, () => conversation.unspokenMs(reply.replyId)),
     conversation,
     sendBack: (event) => {
       if (!over) sendBack(event)
@@ -141,7 +134,7 @@ function createAttempt(
       noteEnd(backend, end)
       prompt.learn(end)
     } else breakerPass?.succeeded()
-    const checked = world.toolbox.check(end === undefined ? [] : stream.calls, input.rounds)
+    const checked = toolbox.check(end === undefined ? [] : stream.calls, input.rounds)
     const calls = end?.finishReason === 'length' ? withoutCutCall(checked) : checked
     const refused = calls.length === 0 ? 1 : calls.filter(({ problem }) => problem !== undefined).length
     const told = { replyId: reply.replyId, attempt, atMs: clock.now() }

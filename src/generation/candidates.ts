@@ -13,8 +13,16 @@ export interface Plan {
   hasDefault: boolean
 }
 
-/** Reads the plan out of the settings. */
-export function planOf({ defaultModel, fallback }: Settings): Plan {
+const plans = new WeakMap<Settings, Plan>()
+
+/** The plan that the settings make: read once, since all attempts of a service ask for it. */
+export function planOf(settings: Settings): Plan {
+  const known = plans.get(settings) ?? readPlan(settings)
+  plans.set(settings, known)
+  return known
+}
+
+function readPlan({ defaultModel, fallback }: Settings): Plan {
   const targets: Target[] = [{}]
   const wishes: Plan['wishes'] = []
   for (const wish of [...(defaultModel === undefined ? [] : [defaultModel]), ...fallback.models]) {

@@ -2,13 +2,11 @@ import type { InspectionEvent } from 'xstate'
 import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import { askedPatienceMs, mayRetry } from '../../machines/reply/policy.ts'
 import { replyMachine } from '../../machines/reply/machine.ts'
-import type { Clock } from '../../machines/vocabulary.ts'
+import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import { attemptLogic, type AttemptWorld } from './attempt.ts'
 import { createBreakers } from './breakers.ts'
 import { callLogic } from './call.ts'
-import { planOf } from './candidates.ts'
-import { holdDeltas } from './hold-deltas.ts'
 import { locateLogic } from './locate.ts'
 import { createModelDirectory } from './models.ts'
 import { createPrompts, type CountTokens } from './prompts.ts'
@@ -16,30 +14,38 @@ import { readAheadWith } from './read-ahead.ts'
 import { recallLogic } from './recall.ts'
 import { createReplyCache, type CacheStore } from './reply-cache.ts'
 import { createSlots, type Slots } from './slots.ts'
-import { createToolbox, type Toolbox } from './tools.ts'
-import type { Connect, GenerationNote, ReplyConversation, Segmenter, Target } from './types.ts'
+import type { Character, Connect, CreateSegmenter, GenerationNote, ReplyConversation, Target } from './types.ts'
 
 export type { CountTokens } from './prompts.ts'
 export type { Remembered } from './recall.ts'
 export type { CacheStore } from './reply-cache.ts'
 export { repliedMessages, toldRound } from './round-messages.ts'
 export { createToolbox, defineTool, type Tool, type Toolbox, type ToolContext } from './tools.ts'
-export type { Connect, CutSegment, GenerationNote, ReplyConversation, ReplyMark, Segmenter, Target } from './types.ts'
+export { holdDeltas, type DeltaHold } from './hold-deltas.ts'
+export type {
+  Character,
+  Connect,
+  CutSegment,
+  GenerationNote,
+  ReplyConversation,
+  ReplyMark,
+  Segmenter,
+  Target,
+} from './types.ts'
 
 export interface GenerationOptions {
+  /** What all conversations share: slots, breakers, time-outs, the cache's size. */
   settings: Settings
   clock: Clock
   random: () => number
+  /** The conversation that a reply belongs to; asked only while the conversation lives. */
+  conversationOf(id: string): ReplyConversation
   connect: Connect
   /** Called when a server lost the path it had: the next `connect` should probe again. */
   forget?: (target: Target) => void
-  createSegmenter(unspokenMs: () => number): Segmenter
+  createSegmenter: CreateSegmenter
   /** Counts tokens exactly; default: the engine's tokenizer where it has one, else an estimate that learns. */
   countTokens?: CountTokens
-  /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
-  facts?: () => string
-  /** Functions that the model may call. */
-  toolbox?: Toolbox
   cacheStore?: CacheStore
   /** Watches the breakers, which belong to no conversation. */
   inspect?: (event: InspectionEvent) => void
@@ -49,16 +55,15 @@ export interface GenerationOptions {
 
 /** Everything that the replies of a service share: queue, breakers, model lists, cache. */
 export interface Generation {
-  /** The reply chart with its actors, time-outs and policy, for one conversation. */
-  replyLogic(conversation: ReplyConversation): ReplyLogic
+  /** The reply chart with its actors, time-outs and policy: provided once, for the conversations of the whole service. */
+  readonly replyLogic: ReplyLogic
   close(): void
 }
 
 export function createGeneration(options: GenerationOptions): Generation {
-  const { settings, clock, random, toolbox = createToolbox() } = options
-  const { timeouts, retry, concurrency, fallback } = settings
+  const { settings, clock, random, conversationOf } = options
+  const { timeouts, retry, concurrency } = settings
   const slots = new Map<string, Slots>()
-  const plan = planOf(settings)
   const models = createModelDirectory(clock)
   const breakers = createBreakers({
     settings,
@@ -70,9 +75,7 @@ export function createGeneration(options: GenerationOptions): Generation {
     settings,
     clock,
     report,
-    tools: toolbox.definitions,
     ...(options.cacheStore === undefined ? {} : { store: options.cacheStore }),
-    ...(options.facts === undefined ? {} : { facts: options.facts }),
   })
   function slotsOf(origin: string): Slots {
     const known = slots.get(origin) ?? createSlots(concurrency)
@@ -81,60 +84,55 @@ export function createGeneration(options: GenerationOptions): Generation {
   }
   const ahead = readAheadWith(slotsOf, report)
   const world: AttemptWorld = {
-    settings,
-    plan,
     clock,
+    conversationOf,
     connect: options.connect,
     forget: options.forget ?? (() => {}),
     models,
     breakers,
     prompts: createPrompts({
-      settings,
       models,
-      tools: toolbox.definitions,
       ...(options.countTokens === undefined ? {} : { countTokens: options.countTokens }),
-      ...(options.facts === undefined ? {} : { facts: options.facts }),
     }),
-    toolbox,
     slotsOf,
     createSegmenter: options.createSegmenter,
     keep: cache.set,
     readAhead: ahead.read,
   }
 
+  const characterOf = ({ conversationId, replyId }: ReplyInput): Character =>
+    conversationOf(conversationId).characterOf(replyId)
+
   return {
-    replyLogic(owner) {
-      const conversation = holdDeltas(owner)
-      return replyMachine.provide({
-        actors: {
-          recall: recallLogic(world, conversation, (input) => cache.get(conversation, input)),
-          locate: locateLogic(world),
-          attempt: attemptLogic(world, conversation),
-          call: callLogic(toolbox, conversation),
+    replyLogic: replyMachine.provide({
+      actors: {
+        recall: recallLogic(world, cache.get),
+        locate: locateLogic(world),
+        attempt: attemptLogic(world),
+        call: callLogic(conversationOf),
+      },
+      delays: {
+        locateMs: timeouts.connectMs,
+        queueMs: timeouts.queueMs,
+        connectMs: timeouts.connectMs,
+        totalMs: timeouts.totalMs,
+        toolMs: timeouts.toolMs,
+        retryMs: ({ context }) =>
+          askedPatienceMs(context.failure) ??
+          retry.minDelayMs + random() * Math.max(0, retry.maxDelayMs - retry.minDelayMs),
+      },
+      actions: {
+        showDeltas: ({ context }) => conversationOf(context.conversationId).show(context.replyId),
+        blameModel({ context }) {
+          if (context.current) breakers.blame(context.current.origin, context.current.model)
         },
-        delays: {
-          locateMs: timeouts.connectMs,
-          queueMs: timeouts.queueMs,
-          connectMs: timeouts.connectMs,
-          totalMs: timeouts.totalMs,
-          toolMs: timeouts.toolMs,
-          retryMs: ({ context }) =>
-            askedPatienceMs(context.failure) ??
-            retry.minDelayMs + random() * Math.max(0, retry.maxDelayMs - retry.minDelayMs),
-        },
-        actions: {
-          showDeltas: ({ context }) => conversation.show(context.replyId),
-          blameModel({ context }) {
-            if (context.current) breakers.blame(context.current.origin, context.current.model)
-          },
-        },
-        guards: {
-          canRetry: ({ context }) =>
-            mayRetry(context, { attempts: retry.attempts, longestWaitMs: timeouts.firstTokenMs }),
-          mayContinue: () => fallback.afterCommit === 'continue',
-        },
-      })
-    },
+      },
+      guards: {
+        canRetry: ({ context }) =>
+          mayRetry(context, { attempts: retry.attempts, longestWaitMs: timeouts.firstTokenMs }),
+        mayContinue: ({ context }) => characterOf(context).settings.fallback.afterCommit === 'continue',
+      },
+    }),
     close() {
       ahead.close()
       models.close()

@@ -3,16 +3,14 @@ import { home, type Candidate } from '../../machines/reply/policy.ts'
 import type { LocateInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { ReplyCommand } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
-import type { Settings } from '../config/config.ts'
-import { originOf, ownCandidates, type Plan } from './candidates.ts'
+import { originOf, ownCandidates, planOf, type Plan } from './candidates.ts'
 import { modelMissing, type ModelDirectory } from './models.ts'
 import { toFailure } from './to-failure.ts'
-import type { Connect, Target } from './types.ts'
+import type { Connect, ReplyConversation, Target } from './types.ts'
 
 /** Finds out which models may be asked. Only the service's own backend is looked at; others when their turn comes. */
 export function locateLogic(world: {
-  settings: Settings
-  plan: Plan
+  conversationOf(id: string): ReplyConversation
   connect: Connect
   forget(target: Target): void
   models: ModelDirectory
@@ -35,10 +33,12 @@ export function locateLogic(world: {
 }
 
 async function locate(
-  { settings, plan, connect, models }: Parameters<typeof locateLogic>[0],
-  { leftAlone }: LocateInput,
+  { conversationOf, connect, models }: Parameters<typeof locateLogic>[0],
+  { leftAlone, reply }: LocateInput,
   signal: AbortSignal,
 ): Promise<Candidate[]> {
+  const { settings } = conversationOf(reply.conversationId).characterOf(reply.replyId)
+  const plan = planOf(settings)
   const origin = originOf({}, settings)
   const isHomeLeft = leftAlone.includes(home)
   const elsewhere = plan.wishes.flatMap(({ model, target }) => {

@@ -3,7 +3,6 @@ import type { AttemptInput } from '../../machines/reply/context.ts'
 import { mostRounds } from '../../machines/tool-calls.ts'
 import type { Milliseconds } from '../../machines/vocabulary.ts'
 import type { Backend, BackendEnd, ChatMessage, ChatRequest, ToolDefinition } from '../backends/contract.ts'
-import type { Settings } from '../config/config.ts'
 import { boundResults } from './bound-results.ts'
 import {
   evict,
@@ -50,9 +49,10 @@ export interface Prompts {
   }): Promise<Prompt>
 }
 
-interface Model {
+/** In tokens: what the server allocates for a model, and what the model was trained for. */
+interface Window {
   contextTokens: number
-  calibration: Calibration
+  most: number
 }
 
 /** Where nothing is known: what Ollama allocates on most machines. */
@@ -63,33 +63,38 @@ const goOn: ChatMessage = {
   content: '(Your last reply was cut off. Go on exactly where it stopped. Repeat nothing and do not comment on this.)',
 }
 
-export function createPrompts(options: {
-  settings: Settings
-  models: ModelDirectory
-  countTokens?: CountTokens
-  facts?: () => string
-  tools?: readonly ToolDefinition[]
-}): Prompts {
-  const { settings, models, facts, tools = [] } = options
-  const toolTokens = tools.length === 0 ? 0 : estimateTokens(JSON.stringify(tools))
-  const { context, generation } = settings
-  const windows = new Map<string, Model>()
+export function createPrompts(options: { models: ModelDirectory; countTokens?: CountTokens }): Prompts {
+  const { models } = options
+  const toolTokens = new WeakMap<readonly ToolDefinition[], number>()
+  const windows = new Map<string, Window>()
+  const calibrations = new Map<string, Calibration>()
   const newestFacts = new WeakMap<ReplyConversation, { replyId: string; facts: string }>()
   const speed = createPromptSpeed()
   const starts = new WeakMap<ReplyConversation, Map<string, number>>()
   const counts = new LRUCache<string, number>({ max: 4_096 })
 
-  /** Found out once: the window must never vary between requests of one model, or the server loads it anew. */
-  async function modelOf(key: string, backend: Backend, name: string, signal: AbortSignal): Promise<Model> {
-    const before = windows.get(key)
-    if (before) return before
+  /** What the server says of the model's window. Remembered once known; a guess is good for one prompt alone. */
+  async function windowOf(key: string, backend: Backend, name: string, signal: AbortSignal): Promise<Window> {
+    const known = windows.get(key)
+    if (known !== undefined) return known
     const listed = (await models.list(backend, signal).catch(() => [])).find((info) => sameModel(info.name, name))
     const info = listed?.contextTokens === undefined ? await backend.describe(name, signal).catch(() => listed) : listed
-    const trained = info?.trainedContextTokens ?? Infinity
-    const contextTokens = Math.min(context.contextTokens ?? info?.contextTokens ?? unknownWindow, trained)
-    const model = windows.get(key) ?? { contextTokens, calibration: createCalibration() }
-    windows.set(key, model)
-    return model
+    const window = { contextTokens: info?.contextTokens ?? unknownWindow, most: info?.trainedContextTokens ?? Infinity }
+    if (info?.contextTokens !== undefined) windows.set(key, window)
+    return window
+  }
+
+  function calibrationOf(key: string): Calibration {
+    const calibration = calibrations.get(key) ?? createCalibration()
+    calibrations.set(key, calibration)
+    return calibration
+  }
+
+  function tokensOf(tools: readonly ToolDefinition[]): number {
+    if (tools.length === 0) return 0
+    const tokens = toolTokens.get(tools) ?? estimateTokens(JSON.stringify(tools))
+    toolTokens.set(tools, tokens)
+    return tokens
   }
 
   /** Exact counts of all messages, where somebody can tell them. */
@@ -107,7 +112,7 @@ export function createPrompts(options: {
   function factsOf(conversation: ReplyConversation, replyId: string): string {
     const before = newestFacts.get(conversation)
     if (before?.replyId === replyId) return before.facts
-    const now = { replyId, facts: facts?.() ?? '' }
+    const now = { replyId, facts: conversation.characterOf(replyId).facts?.() ?? '' }
     newestFacts.set(conversation, now)
     return now.facts
   }
@@ -126,7 +131,12 @@ export function createPrompts(options: {
     async build({ conversation, input, backend, signal }) {
       const name = input.candidate.model
       const key = `${backend.origin} ${name}`
-      const { contextTokens, calibration } = await modelOf(key, backend, name, signal)
+      const { settings, toolbox } = conversation.characterOf(input.reply.replyId)
+      const { context, generation } = settings
+      const { definitions: tools } = toolbox
+      const window = await windowOf(key, backend, name, signal)
+      const contextTokens = Math.min(context.contextTokens ?? window.contextTokens, window.most)
+      const calibration = calibrationOf(key)
       const system: ChatMessage = { role: 'system', content: settings.systemPrompt }
       const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
       const bound = (messages: ChatMessage[]) => boundResults(messages, contextTokens - maxTokens)
@@ -146,11 +156,11 @@ export function createPrompts(options: {
       starts.set(conversation, ofModel)
       const before = ofModel.get(key) ?? 0
       const hasTools = tools.length > 0 && knowsTools(backend)
-      const offeredTokens = hasTools ? toolTokens : 0
+      const offeredTokens = hasTools ? tokensOf(tools) : 0
       const offersTools = hasTools && mayCall(input)
       // Functions stand in front of everything: where the model can be told not to call, they stay there.
       const shown = offersTools || (hasTools && input.rounds.length > 0 && knowsToolChoice(backend))
-      const offer = shown ? toolTokens : 0
+      const offer = shown ? offeredTokens : 0
       const fixed = [system, ...tail].reduce((tokens, message) => tokens + count(message), calibration.tokens(offer))
       const resultTokens = input.rounds.length === 0 ? 0 : tail.reduce((tokens, message) => tokens + count(message), 0)
       let kept = fitHistory(history, fixed, before, count, limits, resultTokens)

@@ -1,20 +1,19 @@
 import { fromCallback } from 'xstate'
 import type { ReplyEvent } from '../../machines/reply/context.ts'
 import type { Clock, ReplyCommand, ReplyEnd, ReplyInput } from '../../machines/vocabulary.ts'
-import type { HoldingConversation } from './hold-deltas.ts'
-import type { Segmenter } from './types.ts'
+import type { CreateSegmenter, ReplyConversation } from './types.ts'
 
 /** Words that are known before any model is asked. */
 export type Remembered = Omit<ReplyEnd, 'fallback'>
 
 /** Says what is given to be said, or what the cache remembers; else tells that the words are unknown. */
 export function recallLogic(
-  world: { clock: Clock; createSegmenter(unspokenMs: () => number): Segmenter },
-  conversation: HoldingConversation,
-  remember: (input: ReplyInput) => Promise<Remembered | undefined> | undefined,
+  world: { clock: Clock; createSegmenter: CreateSegmenter; conversationOf(id: string): ReplyConversation },
+  remember: (conversation: ReplyConversation, input: ReplyInput) => Promise<Remembered | undefined> | undefined,
 ) {
   return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
     const { replyId, purpose, text } = input
+    const conversation = world.conversationOf(input.conversationId)
     let left = false
     conversation.begin(input)
     const tell = (event: ReplyEvent) => {
@@ -23,7 +22,9 @@ export function recallLogic(
 
     function recite(words: Remembered): void {
       if (left) return
-      const segmenter = world.createSegmenter(() => conversation.unspokenMs(replyId))
+      const segmenter = world.createSegmenter(conversation.characterOf(replyId).settings, () =>
+        conversation.unspokenMs(replyId),
+      )
       conversation.onDelta({ replyId, attempt: 1, kind: 'text', text: words.text })
       for (const { index, text: spoken, source, gap } of [...segmenter.push(words.text), ...segmenter.end()]) {
         if (index === 0) conversation.onMark({ type: 'first-segment', replyId, attempt: 1, atMs: world.clock.now() })
@@ -36,7 +37,7 @@ export function recallLogic(
       recite({ text, model: 'none', backend: 'none', cached: false, usage: {}, finishReason: 'stop' })
       return
     }
-    const remembered = remember(input)
+    const remembered = remember(conversation, input)
     if (!remembered) tell({ type: 'WORDS_UNKNOWN' })
     else {
       // What the cache gives but cannot be said is a miss like any other.

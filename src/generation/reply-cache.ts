@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
-import type { ToolDefinition } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Remembered } from './recall.ts'
-import type { GenerationNote, ReplyConversation } from './types.ts'
+import type { Character, GenerationNote, ReplyConversation } from './types.ts'
 
 /** Where replies are kept; the default is memory. A store that fails is a miss, and is reported. */
 export interface CacheStore {
@@ -20,24 +19,25 @@ export interface ReplyCache {
 }
 
 export function createReplyCache(options: {
-  settings: Settings
+  settings: Pick<Settings, 'cache' | 'baseUrl' | 'apiType' | 'limits'>
   clock: Clock
   store?: CacheStore
-  facts?: () => string
-  tools?: readonly ToolDefinition[]
   report: (note: GenerationNote) => void
 }): ReplyCache {
   const { settings, clock, report } = options
-  const { generation, cache } = settings
-  const repeatable = generation.temperature === 0 || generation.seed !== undefined
-  if (!cache.enabled || !repeatable) return { get: () => undefined, set() {} }
-  const store = options.store ?? memoryStore(cache, clock)
+  const store = options.store ?? memoryStore(settings.cache, clock)
+
+  /** Only what would be answered the same again. */
+  function isRepeatable({ settings: { cache, generation } }: Character): boolean {
+    return cache.enabled && (generation.temperature === 0 || generation.seed !== undefined)
+  }
 
   /** Everything that could change the answer. */
-  function keyOf(conversation: ReplyConversation, input: ReplyInput): string {
+  function keyOf(conversation: ReplyConversation, input: ReplyInput, character: Character): string {
+    const { systemPrompt, generation, context, cache, defaultModel, fallback } = character.settings
     const messages = cache.scope === 'utterance' ? [input.text] : conversation.messages(input)
-    const asked = [settings.systemPrompt, messages, options.facts?.(), generation, settings.context, options.tools]
-    const where = [settings.baseUrl, settings.apiType, settings.defaultModel, settings.fallback.models]
+    const asked = [systemPrompt, messages, character.facts?.(), generation, context, character.toolbox.definitions]
+    const where = [settings.baseUrl, settings.apiType, defaultModel, fallback.models]
     // Hashed, because the words of callers and the keys of fallbacks are nothing to hand to a store.
     return createHash('sha256')
       .update(JSON.stringify([asked, where, settings.limits.replyChars]))
@@ -54,7 +54,9 @@ export function createReplyCache(options: {
 
   return {
     get(conversation, input) {
-      const key = keyOf(conversation, input)
+      const character = conversation.characterOf(input.replyId)
+      if (!isRepeatable(character)) return undefined
+      const key = keyOf(conversation, input, character)
       looked.set(conversation, { replyId: input.replyId, key })
       return attempt(() => store.get(key)).then(
         (words) => words && { ...words, cached: true, usage: {} },
@@ -62,8 +64,10 @@ export function createReplyCache(options: {
       )
     },
     set(conversation, input, words) {
+      const character = conversation.characterOf(input.replyId)
+      if (!isRepeatable(character)) return
       const before = looked.get(conversation)
-      const key = before?.replyId === input.replyId ? before.key : keyOf(conversation, input)
+      const key = before?.replyId === input.replyId ? before.key : keyOf(conversation, input, character)
       attempt(() => store.set(key, words)).catch(failed('written'))
     },
   }

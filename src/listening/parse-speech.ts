@@ -18,12 +18,14 @@ function speechSchema(utteranceChars: number) {
 }
 
 export type ParsedSpeech = { ok: true; event: SpeechEvent } | { ok: false; message: string }
+/** One for a service: its schema is too heavy to have for each conversation. */
+export type SpeechParser = (raw: unknown) => ParsedSpeech
 
 /**
  * The edge: what a speech source, the bus or the wire sent becomes a SpeechEvent, or a refusal in one line that names
  * the field and never the words.
  */
-export function createSpeechParser(utteranceChars: number): (raw: unknown) => ParsedSpeech {
+export function createSpeechParser(utteranceChars: number): SpeechParser {
   const schema = speechSchema(utteranceChars)
   return (raw) => {
     const parsed = schema.safeParse(raw)

@@ -223,6 +223,8 @@ export function createJournal(options: JournalOptions): Journal {
 function isKept(event: ServiceEvent): boolean {
   switch (event.type) {
     case 'STATE_CHANGED':
+    case 'CONVERSATION_OPENED':
+    case 'CONVERSATION_CLOSED':
     case 'RESPONSE_SEGMENT':
       return false
     case 'ERROR_OCCURRED':

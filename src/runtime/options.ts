@@ -4,6 +4,7 @@ import { LlmError, type Backend } from '../backends/contract.ts'
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import { createToolbox, type CacheStore, type CountTokens, type Tool, type Toolbox } from '../generation/index.ts'
+import type { ConversationSettings } from '../conversations/character.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
 import type { ConversationStore } from '../persistence/store.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
@@ -22,7 +23,10 @@ export interface Logger {
  * Says how likely the caller has finished, from 0 to 1. Below `endpointing.threshold` the turn waits for maxDelayMs.
  * One that fails or takes longer than 500 ms is not asked again for these words.
  */
-export type EndpointDetector = (turn: { text: string }, signal: AbortSignal) => Promise<{ endOfTurn: number }>
+export type EndpointDetector = (
+  turn: { conversationId: string; text: string },
+  signal: AbortSignal,
+) => Promise<{ endOfTurn: number }>
 
 /**
  * What is true now: the time, who is at home. Written into the newest user message of a prompt and nowhere else, so that
@@ -48,6 +52,8 @@ export interface Collaborators {
   cacheStore?: CacheStore
   /** Functions that the model may call while it replies, by name; see `defineTool`. */
   tools?: Readonly<Record<string, Tool>>
+  /** Settings of a conversation that opens without any: the bus or the wire opened it. Asked each time it opens. */
+  settingsOf?: (id: string) => ConversationSettings | undefined
   inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
   logger?: Logger
   clock?: Clock
@@ -78,6 +84,7 @@ export interface ServiceParts {
   cacheStore: CacheStore | undefined
   store: ConversationStore | undefined
   toolbox: Toolbox
+  settingsOf: ((id: string) => ConversationSettings | undefined) | undefined
   clock: Clock
   random: () => number
   bus: EventBus | undefined
@@ -89,7 +96,8 @@ export interface ServiceParts {
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, countTokens, cacheStore, store, tools, inspect, clock, random, ...others } = options
+  const { bus, sink, backend, countTokens, cacheStore, store, tools, inspect, clock, random, settingsOf, ...others } =
+    options
   const { logger: given, ...rest } = others
   const logger = given === undefined ? undefined : harmless(given)
   const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
@@ -112,11 +120,12 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     settings,
     detector,
     ambientPolicy: typeof policy === 'function' ? policy : undefined,
-    facts: facts === undefined ? undefined : isolated(facts, logger),
+    facts: facts === undefined ? undefined : harmlessFacts(facts, logger),
     countTokens,
     cacheStore,
     store: store === undefined ? undefined : checkedStore(store),
     toolbox: createToolbox(tools),
+    settingsOf,
     clock: clock ?? systemClock,
     random: random ?? Math.random,
     bus,
@@ -156,7 +165,7 @@ function harmless(logger: Logger): Logger {
 }
 
 /** A hook that throws costs the facts of one prompt, not the reply. */
-function isolated(facts: ContextFacts, logger: Logger | undefined): ContextFacts {
+export function harmlessFacts(facts: ContextFacts, logger: Logger | undefined): ContextFacts {
   return () => {
     try {
       return facts()

@@ -1,23 +1,21 @@
-import { setMaxListeners } from 'node:events'
 import { merge, Subject, type Observable, type Subscription } from 'rxjs'
-import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
+import type { ErrorCode, ServiceEvent } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
-import { createGeneration } from '../generation/index.ts'
+import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
+import { createConnections } from '../connecting/connections.ts'
+import { usualCharacter, type ConversationSettings } from '../conversations/character.ts'
+import type { Conversation } from '../conversations/conversation.ts'
+import { replyFrom, type GenerateOptions, type Reply } from '../conversations/generate.ts'
+import type { ConversationLine } from '../conversations/lines.ts'
+import { createResidents, type Residents } from '../conversations/residents.ts'
+import { provideConversations } from '../conversations/world.ts'
+import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
+import { createGeneration, type ReplyConversation } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
-import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
-import { createConnections } from '../connecting/connections.ts'
-import {
-  createConversation,
-  type Conversation,
-  type ConversationOptions,
-  type HostedConversation,
-} from '../conversations/conversation.ts'
-import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
-import { startReply, type GenerateOptions, type Reply } from '../conversations/single-reply.ts'
 
 export interface ChatResponse extends BackendEnd {
   text: string
@@ -29,11 +27,16 @@ export interface ChatResponse extends BackendEnd {
 
 /** Conversations with a language model: what speech services, programs and the bus talk to. */
 export interface LlmService {
-  /** Connects the bus and finds out which API the backend speaks. Rejects for `config` alone: a server that is not there yet is looked for again. */
+  /** Connects the bus and detects which API the backend speaks. Rejects for `config` alone: a server that is not there yet is looked for again. */
   initialize(): Promise<BackendInfo>
   readonly events: Observable<ServiceEvent>
-  /** The same id gives the same conversation; options count when it is made. */
-  conversation(id?: string, options?: ConversationOptions): Conversation
+  /**
+   * The same id gives the same conversation while it lives; settings of a live one are `configure`. Throws LlmError:
+   * `config` for settings that are not allowed, `overloaded` where `limits.conversations` is reached and none is idle.
+   */
+  conversation(id?: string, settings?: ConversationSettings): Conversation
+  /** What is in memory, as it changes. */
+  readonly conversations: Observable<readonly ConversationLine[]>
   /** One reply with events, outside any conversation. */
   generate(text: string, options?: GenerateOptions): Reply
   /** Its text; rejects with LlmError. */
@@ -62,31 +65,25 @@ const speechTypes = [
 /** Throws LlmError `config` for options that cannot work. */
 export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const parts = partsOf(options)
-  const { settings, clock, random, bus, logger } = parts
+  const { settings, clock, random, bus, logger, inspect } = parts
   const connections = createConnections(parts)
-  const conversations = new Map<string, HostedConversation>()
   const published = new Subject<ServiceEvent>()
   const parse = createSpeechParser(settings.limits.utteranceChars)
   const life = new AbortController()
-  // Every conversation that begins to listen waits for the backend with it.
-  setMaxListeners(0, life.signal)
-  const singles = new Set<Reply>()
   let onBus: Subscription | undefined
-  let replies = 0
+  let lookout: Promise<void> | undefined
 
   const generation = createGeneration({
     settings,
     clock,
     random,
-    toolbox: parts.toolbox,
+    conversationOf: residentOf,
     connect: (target, signal) => connections.to(target).connect(signal),
     forget: (target) => connections.to(target).forget(),
-    ...(parts.inspect === undefined ? {} : { inspect: parts.inspect }),
-    ...(parts.facts === undefined ? {} : { facts: parts.facts }),
+    ...(inspect === undefined ? {} : { inspect }),
     ...(parts.countTokens === undefined ? {} : { countTokens: parts.countTokens }),
     ...(parts.cacheStore === undefined ? {} : { cacheStore: parts.cacheStore }),
-    createSegmenter: (unspokenMs) =>
-      createSegmenter({ language: settings.language, segments: settings.segments, unspokenMs }),
+    createSegmenter: ({ language, segments }, unspokenMs) => createSegmenter({ language, segments, unspokenMs }),
     report: ({ code, message }) => notice(code, message),
   })
 
@@ -102,6 +99,26 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
         notice(code, message, conversationId)
       },
     })
+
+  const residents: Residents = createResidents({
+    clock,
+    logger,
+    archive,
+    parse,
+    inspect,
+    limits: settings.limits,
+    usual: usualCharacter(parts, archive !== undefined),
+    settingsOf: parts.settingsOf,
+    publish,
+    machine: provideConversations({ clock, reply: generation.replyLogic, embodimentOf: residentOf, onDetecting }),
+  })
+
+  /** Replies, players and detectors ask for the conversation that they belong to: they live no longer than it does. */
+  function residentOf(id: string): ReplyConversation & ReturnType<Residents['unattended']> {
+    const resident = residents.find(id)
+    if (resident === undefined) throw new Error(`no conversation ${id} is in memory`)
+    return resident
+  }
 
   /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
   function publish(event: ServiceEvent): void {
@@ -125,45 +142,30 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     })
   }
 
+  /** One look at a time, for all conversations that begin to listen. */
   function onDetecting(): void {
-    connections
+    lookout ??= connections
       .to({})
       .connect(life.signal)
       .then(
         () => {},
-        // The reply will meet the same fault and tell it; here it was only a look ahead.
+        // The reply will meet the same fault and report it; here it was only a look ahead.
         (error: unknown) => logger?.debug({ error: String(error) }, 'no backend yet'),
       )
-  }
-
-  function conversation(id = 'default', given: ConversationOptions = {}): HostedConversation {
-    const known = conversations.get(id)
-    if (known) return known
-    if (life.signal.aborted) throw closed()
-    makeRoom(conversations, settings.limits.conversations)
-    const created = createConversation(id, { options: given, parts, generation, archive, onDetecting })
-    created.events.subscribe(publish)
-    conversations.set(id, created)
-    return created
+      .finally(() => (lookout = undefined))
   }
 
   function hearBus(raw: unknown): void {
     const parsed = parse(raw)
-    if (!parsed.ok) {
+    try {
+      if (parsed.ok) return residents.hear(parsed.event)
       // What is refused changes nothing: no conversation begins with it.
       const id = claimedBy(raw)
-      const known = conversations.get(id)
-      return known === undefined ? notice('bad-input', parsed.message, id) : known.hear(raw)
-    }
-    const { event } = parsed
-    if (event.type === 'SYSTEM_STOPPED' && event.conversationId === undefined) {
-      for (const one of conversations.values()) one.hear(event)
-      return
-    }
-    try {
-      conversation(event.conversationId).hear(event)
+      const known = residents.find(id)
+      if (known === undefined) notice('bad-input', parsed.message, id)
+      else known.hear(raw)
     } catch (error) {
-      // Too many conversations: thrown to a caller, told to a bus.
+      // Too many conversations: thrown to a caller, reported on a bus.
       if (!(error instanceof LlmError)) throw error
       notice(error.code, error.message)
     }
@@ -171,20 +173,13 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
-    if (life.signal.aborted) throw closed()
-    const replyId = `single-${(replies += 1)}`
-    const reply = startReply(text, given, {
-      replyId,
-      generation,
-      clock,
-      settings,
-      logger,
-      inspect: parts.inspect,
-      publish,
-    })
-    singles.add(reply)
-    void reply.result.then(() => singles.delete(reply))
-    return reply
+    const { history, model, systemPrompt, tools } = given
+    const changes = {
+      ...(model === undefined ? {} : { defaultModel: model }),
+      ...(systemPrompt === undefined ? {} : { systemPrompt }),
+      ...(tools === undefined ? {} : { tools }),
+    }
+    return replyFrom(residents.unattended({ changes, history }), text, given, logger)
   }
 
   return {
@@ -203,7 +198,8 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       return connections.to({}).info(life.signal)
     },
     events: isolateSubscribers(published, logger),
-    conversation,
+    conversation: (id = 'default', given) => residents.conversation(id, given),
+    conversations: isolateSubscribers(residents.lines, logger),
     generate,
     async chat(text, given = {}) {
       const result = await generate(text, given).result
@@ -236,17 +232,13 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     },
     checkConnection: () => connections.to({}).check(),
     diagnose: () => diagnose(connections.to({}), settings, clock),
-    async stop() {
-      await Promise.all([...conversations.values()].map((one) => one.stop()))
-    },
+    stop: () => residents.stopAll(),
     async close() {
       life.abort()
       onBus?.unsubscribe()
-      for (const one of conversations.values()) one.close()
-      for (const reply of singles) reply.cancel()
-      conversations.clear()
+      const left = residents.close()
       generation.close()
-      await Promise.all([archive?.close(), connections.close()])
+      await Promise.all([left, archive?.close(), connections.close()])
       published.complete()
     },
   }
@@ -256,21 +248,4 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 function claimedBy(raw: unknown): string {
   const id = typeof raw === 'object' && raw !== null && 'conversationId' in raw ? raw.conversationId : undefined
   return typeof id === 'string' && id !== '' && id.length <= 200 ? id : 'default'
-}
-
-function closed(): LlmError {
-  return new LlmError('config', { message: 'the service is closed; create a new one' })
-}
-
-/** Stopped conversations leave first; when all are alive the newest is refused. */
-function makeRoom(conversations: Map<string, HostedConversation>, most: Milliseconds): void {
-  if (conversations.size < most) return
-  for (const [id, one] of conversations) {
-    if (one.actor.getSnapshot().status === 'active') continue
-    conversations.delete(id)
-    return
-  }
-  throw new LlmError('overloaded', {
-    message: `there are ${most} conversations already; stop some or raise limits.conversations`,
-  })
 }

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import type { ModelInfo } from '../../src/backends/contract.ts'
 import type { ConfigInput } from '../../src/config/config.ts'
-import type { GenerationOptions } from '../../src/generation/index.ts'
 import { settlingClock } from '../support/settling-clock.ts'
-import { replies } from '../support/run-reply.ts'
+import { replies, type ReplyExtras } from '../support/run-reply.ts'
 import { fault, say, scriptedBackend, type Step } from '../support/scripted-backend.ts'
 
 const words = (count: number) => 'word '.repeat(count).trim()
@@ -11,7 +10,7 @@ const words = (count: number) => 'word '.repeat(count).trim()
 function desk(
   scripts: Step[][],
   config: ConfigInput = {},
-  more: Partial<GenerationOptions> & { models?: (string | ModelInfo)[] } = {},
+  more: ReplyExtras & { models?: (string | ModelInfo)[] } = {},
 ) {
   const clock = settlingClock()
   const { models = [{ name: 'm1', loaded: true, contextTokens: 512 }], ...rest } = more

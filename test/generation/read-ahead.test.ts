@@ -3,11 +3,11 @@ import { LlmError, type ChatRequest } from '../../src/backends/contract.ts'
 import { readAheadWith } from '../../src/generation/read-ahead.ts'
 import { createSlots } from '../../src/generation/slots.ts'
 import type { GenerationNote } from '../../src/generation/types.ts'
+import { noConversation } from '../support/no-conversation.ts'
 import { settlingClock } from '../support/settling-clock.ts'
 import { scriptedBackend } from '../support/scripted-backend.ts'
 
 const request: ChatRequest = { model: 'm1', messages: [] }
-const conversation = { id: 'c1', messages: () => [], onDelta() {}, onMark() {}, unspokenMs: () => 0 }
 
 function desk(prewarm: (signal: AbortSignal) => Promise<void>) {
   const slots = createSlots({ slots: 1, queue: 4 })
@@ -20,7 +20,7 @@ function desk(prewarm: (signal: AbortSignal) => Promise<void>) {
     ...scriptedBackend(settlingClock(), []),
     prewarm: async (_: ChatRequest, s: AbortSignal) => prewarm(s),
   }
-  return { slots, notes, ahead, read: () => ahead.read(conversation, backend, request) }
+  return { slots, notes, ahead, read: () => ahead.read(noConversation, backend, request) }
 }
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 const forEver = (signal: AbortSignal) =>

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import type { ConfigInput } from '../../src/config/config.ts'
-import type { GenerationNote, GenerationOptions } from '../../src/generation/index.ts'
+import type { GenerationNote } from '../../src/generation/index.ts'
 import { settlingClock } from '../support/settling-clock.ts'
-import { replies } from '../support/run-reply.ts'
+import { replies, type ReplyExtras } from '../support/run-reply.ts'
 import { fault, say, scriptedBackend } from '../support/scripted-backend.ts'
 
 const cached: ConfigInput = { generation: { temperature: 0 }, cache: { enabled: true } }
 
-function kitchen(config: ConfigInput, more: Partial<GenerationOptions> = {}) {
+function kitchen(config: ConfigInput, more: ReplyExtras = {}) {
   const clock = settlingClock()
   const backend = scriptedBackend(clock, [say('First. Answer.'), say('Second.'), say('Third.')])
   const { start, generation, history } = replies(clock, config, backend, more)

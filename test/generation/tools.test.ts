@@ -4,6 +4,8 @@ import { z } from 'zod'
 import { callLogic } from '../../src/generation/call.ts'
 import { createToolbox, defineTool } from '../../src/generation/tools.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
+import { Config } from '../../src/config/config.ts'
+import { noConversation } from '../support/no-conversation.ts'
 import { settlingClock } from '../support/settling-clock.ts'
 import { replies } from '../support/run-reply.ts'
 import { say, scriptedBackend } from '../support/scripted-backend.ts'
@@ -120,9 +122,11 @@ test('a function whose reply is left before it began does not begin', async () =
   let runs = 0
   const toolbox = createToolbox({ weather: { ...weather, run: () => (runs += 1) } })
   const calls = [{ id: 'c', name: 'weather', arguments: { city: 'Oslo' } }]
-  const reply = { replyId: 'r', turnId: 't', text: 'hello', purpose: 'answer' as const }
+  const reply = { conversationId: 'c', replyId: 'r', turnId: 't', text: 'hello', purpose: 'answer' as const }
+  const character = { settings: Config.parse({}), toolbox, facts: undefined }
+  const conversationOf = (id: string) => ({ ...noConversation, id, characterOf: () => character })
   for (const expected of [0, 1]) {
-    const actor = createActor(callLogic(toolbox, { id: 'c' }), { input: { calls, reply } }).start()
+    const actor = createActor(callLogic(conversationOf), { input: { calls, reply } }).start()
     if (expected === 0) actor.stop()
     await Promise.resolve()
     expect(runs).toBe(expected)

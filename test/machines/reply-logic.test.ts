@@ -4,7 +4,7 @@ import { notProvided } from '../../machines/not-provided.ts'
 import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
 
-const input: ReplyInput = { replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hi' }
+const input: ReplyInput = { conversationId: 'c1', replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hi' }
 const reply: ReplyLogic = notProvided<ReplyCommand, ReplyInput>('reply')
 const parent = setup({ types: { events: {} as ReplyReport | { type: 'COMMIT' } }, actors: { reply } }).createMachine({
   initial: 'waiting',

@@ -36,7 +36,9 @@ export function talk(given: { backend?: BackendScript; sink?: SinkScript | null;
     events,
     conversation,
     caller,
-    names: () => events.filter(({ type }) => type !== 'STATE_CHANGED').map(({ type }) => type),
+    /** What happened in turns. */
+    names: () =>
+      events.map(({ type }) => type).filter((type) => type !== 'STATE_CHANGED' && !type.startsWith('CONVERSATION_')),
     of: <Type extends ServiceEvent['type']>(type: Type) =>
       events.filter((event): event is Extract<ServiceEvent, { type: Type }> => event.type === type),
     state: () => {

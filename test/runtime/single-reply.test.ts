@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Delta } from '../../machines/vocabulary.ts'
 import { defineTool } from '../../src/generation/tools.ts'
-import type { Reply } from '../../src/conversations/single-reply.ts'
+import type { Reply } from '../../src/conversations/generate.ts'
 import { talk } from './harness.ts'
 
 const clockTool = defineTool({ description: 'The time.', parameters: z.object({}), run: () => 'noon' })

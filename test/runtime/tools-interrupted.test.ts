@@ -17,9 +17,9 @@ describe('a program that leaves while a function runs', () => {
     await service.close()
     expect(seen[0]?.signal.aborted).toBe(true)
     expect(of('TOOL_CALLED')).toMatchObject([{ name: 'weather', outcome: 'aborted' }])
+    expect(of('RESPONSE_INTERRUPTED')).toMatchObject([{ reason: 'left', heard: '' }])
     const next = talk({ options: { store } })
     await next.conversation.ready
-    expect(next.of('RESPONSE_INTERRUPTED')).toMatchObject([{ reason: 'left', heard: '' }])
     expect(next.conversation.history).toMatchObject([{ role: 'user' }, { role: 'tool', outcome: 'aborted' }])
     await next.service.close()
   })

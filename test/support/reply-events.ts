@@ -7,7 +7,13 @@ import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment, ToolCal
 import { settlingClock } from './settling-clock.ts'
 
 /** The words of the reply chart's tests. */
-export const replyInput: ReplyInput = { replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hello' }
+export const replyInput: ReplyInput = {
+  conversationId: 'c1',
+  replyId: 'r1',
+  turnId: 't1',
+  purpose: 'answer',
+  text: 'hello',
+}
 export const m1: Candidate = { model: 'm1', target: 0, origin: 'a', loaded: true }
 export const m2: Candidate = { model: 'm2', target: 0, origin: 'a', loaded: true }
 export const cold: Candidate = { model: 'm4', target: 0, origin: 'a', loaded: false }

@@ -1,8 +1,16 @@
 import { createActor, setup } from 'xstate'
 import { Config, type ConfigInput } from '../../src/config/config.ts'
 import type { Backend } from '../../src/backends/contract.ts'
-import { createGeneration, type GenerationOptions, type ReplyMark, type Segmenter } from '../../src/generation/index.ts'
-import type { ReplyLogic } from '../../machines/reply/logic.ts'
+import {
+  createGeneration,
+  createToolbox,
+  holdDeltas,
+  type Character,
+  type GenerationOptions,
+  type ReplyConversation,
+  type ReplyMark,
+  type Segmenter,
+} from '../../src/generation/index.ts'
 import type { Delta, ReplyCommand, ReplyInput, ReplyReport } from '../../machines/vocabulary.ts'
 import type { SettlingClock } from './settling-clock.ts'
 
@@ -25,15 +33,20 @@ export function stopSegmenter(): Segmenter {
   }
 }
 
+/** What a generation and the conversations on it may have beside settings. */
+export type ReplyExtras = Partial<GenerationOptions & Pick<Character, 'toolbox' | 'facts'>>
+
 /** A generation on scripted backends, with what its replies tell. */
 export function replies(
   clock: SettlingClock,
   config: ConfigInput,
   connect: Backend | GenerationOptions['connect'],
-  more: Partial<GenerationOptions> = {},
+  { toolbox = createToolbox(), facts, ...more }: ReplyExtras = {},
 ) {
+  const character: Character = { settings: Config.parse(config), toolbox, facts }
   const generation = createGeneration({
-    settings: Config.parse(config),
+    settings: character.settings,
+    conversationOf,
     clock,
     random: () => 0.5,
     connect: typeof connect === 'function' ? connect : async () => connect,
@@ -47,31 +60,34 @@ export function replies(
   const history: { role: 'user' | 'assistant'; content: string }[] = []
 
   const listeners = new Map<string, { delta(delta: Delta): void; mark(mark: ReplyMark): void }>()
-  const logics = new Map<string, ReplyLogic>()
+  const conversations = new Map<string, ReplyConversation>()
 
-  /** One logic for each conversation, as the runtime has it. */
-  function logicOf(id: string): ReplyLogic {
-    const logic =
-      logics.get(id) ??
-      generation.replyLogic({
-        id,
-        messages: ({ text }) => [...history, { role: 'user', content: text }],
-        onDelta: (delta) => listeners.get(delta.replyId)?.delta(delta),
-        onMark: (mark) => listeners.get(mark.replyId)?.mark(mark),
-        unspokenMs: () => 0,
-      })
-    logics.set(id, logic)
-    return logic
+  function conversationOf(id: string): ReplyConversation {
+    const hold = holdDeltas((delta) => listeners.get(delta.replyId)?.delta(delta))
+    const conversation = conversations.get(id) ?? {
+      id,
+      ...hold,
+      characterOf: () => character,
+      messages: ({ text }) => [...history, { role: 'user', content: text }],
+      onMark: (mark) => listeners.get(mark.replyId)?.mark(mark),
+      unspokenMs: () => 0,
+    }
+    conversations.set(id, conversation)
+    return conversation
   }
 
   /** Spawns a reply as a conversation does. */
-  function start(input: Partial<ReplyInput> & { conversation?: string } = {}) {
+  function start({
+    conversation: conversationId = 'c1',
+    ...input
+  }: Partial<ReplyInput> & { conversation?: string } = {}) {
     const reports: ReplyReport[] = []
     const deltas: Delta[] = []
     const marks: ReplyMark[] = []
-    const told: ReplyInput = { replyId: 'r1', turnId: 't1', purpose: 'answer', text: 'hello', ...input }
+    const words = { purpose: 'answer', text: 'hello' } as const
+    const told: ReplyInput = { conversationId, replyId: 'r1', turnId: 't1', ...words, ...input }
     listeners.set(told.replyId, { delta: (delta) => deltas.push(delta), mark: (mark) => marks.push(mark) })
-    const reply = logicOf(input.conversation ?? 'c1')
+    const reply = generation.replyLogic
     const parent = setup({ types: { events: {} as ReplyReport | ReplyCommand }, actors: { reply } }).createMachine({
       invoke: { src: 'reply', id: 'reply', input: told },
       on: { '*': { actions: ({ event }) => 'replyId' in event && reports.push(event) } },

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { ToolCall } from '../../machines/vocabulary.ts'
 import type { Backend } from '../../src/backends/contract.ts'
 import type { ConfigInput } from '../../src/config/config.ts'
-import { createToolbox, defineTool, type GenerationOptions } from '../../src/generation/index.ts'
-import { replies } from './run-reply.ts'
+import { createToolbox, defineTool } from '../../src/generation/index.ts'
+import { replies, type ReplyExtras } from './run-reply.ts'
 import { scriptedBackend, type Step } from './scripted-backend.ts'
 import { settlingClock } from './settling-clock.ts'
 
@@ -24,7 +24,7 @@ export async function run(
   given: {
     config?: ConfigInput
     heardAfterMs?: number
-    more?: Partial<GenerationOptions>
+    more?: ReplyExtras
     like?: Partial<Backend>
   } = {},
 ) {

@@ -1,4 +1,5 @@
 import { Subject, type Observable } from 'rxjs'
+import { isRecoverable } from '../../../machines/recoverable.ts'
 import type { ConversationEmitted } from '../../../machines/conversation/events.ts'
 import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent, Timings } from '../../../machines/vocabulary.ts'
 import type { Logger } from '../../runtime/options.ts'
@@ -10,6 +11,8 @@ import type { TurnOutcome } from './outcome.ts'
 export interface EventDesk {
   readonly events: Observable<ServiceEvent>
   tell(fact: ConversationEmitted): void
+  /** What is no fact of the chart: that the conversation was opened, or is closed. */
+  announce(event: ServiceEvent): void
   /** An error outside any turn. */
   fail(failure: Failure): void
   /** A reply of an earlier run that was not over when its program ended. */
@@ -29,12 +32,15 @@ export function createEventDesk({
   records,
   settings,
   logger,
+  take,
 }: {
   conversationId: string
   clock: Clock
   records: ReplyRecords
-  settings: Pick<Settings, 'endpointing' | 'interruption'>
+  settings(): Pick<Settings, 'endpointing' | 'interruption'>
   logger: Logger | undefined
+  /** Takes every event before anybody who subscribed. */
+  take(event: ServiceEvent): void
 }): EventDesk {
   const events = new Subject<ServiceEvent>()
   const awaited = new Map<string, ((outcome: TurnOutcome) => void)[]>()
@@ -42,8 +48,8 @@ export function createEventDesk({
   /** The turn whose reply is made or spoken, with text and model for its outcome. */
   let current: { turnId: string; replyId: string } | undefined
   let generated: Pick<TurnOutcome, 'text' | 'model' | 'backend'> = { text: '' }
-  /** What is known when a reply fails: its event carries no timings. */
-  let failedTimings: Timings = {}
+  /** What is known when a reply fails: its event carries neither timings nor more than the code. */
+  let failed: { error: Failure; timings: Timings } | undefined
   let callerEndedAtMs: Milliseconds | undefined
   /** The turn committed last, and when its speech ended. */
   let committed: { turnId: string; endedAtMs: Milliseconds | undefined } | undefined
@@ -51,6 +57,7 @@ export function createEventDesk({
   let voice: { sinceMs: Milliseconds; endedAtMs?: Milliseconds } | undefined
 
   function publish(event: ServiceEvent): void {
+    take(event)
     events.next(event)
     settle(event)
   }
@@ -92,9 +99,13 @@ export function createEventDesk({
       }
       case 'ERROR_OCCURRED': {
         const heard = heardOf(fact.replyId)
-        failedTimings = records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId)
         noteUnfinished(fact.replyId)
-        return { ...fact, atMs, ...(heard === '' ? {} : { heard }) }
+        const { failure, ...told } = fact
+        failed = {
+          error: failure,
+          timings: records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId),
+        }
+        return { ...told, atMs, ...(heard === '' ? {} : { heard }) }
       }
       case 'BACKCHANNEL_HEARD':
         return null
@@ -126,8 +137,9 @@ export function createEventDesk({
     else if (event.type === 'RESPONSE_INTERRUPTED')
       resolve({ turnId, ending: 'interrupted', ...generated, heard: event.heard, timings: event.timings })
     else if (event.type === 'ERROR_OCCURRED') {
-      const error = { code: event.code, message: event.message }
-      resolve({ turnId, ending: 'failed', ...generated, heard: event.heard ?? '', timings: failedTimings, error })
+      const { error = { code: event.code, message: event.message, retryable: event.recoverable }, timings = {} } =
+        failed ?? {}
+      resolve({ turnId, ending: 'failed', ...generated, heard: event.heard ?? '', timings, error })
     } else return
     awaited.delete(turnId)
   }
@@ -140,8 +152,9 @@ export function createEventDesk({
       publish(event)
       if (event.type === 'ERROR_OCCURRED') logger?.warn({ conversationId, code: event.code }, event.message)
     },
+    announce: publish,
     fail({ code, message, retryable }) {
-      const recoverable = code !== 'internal' || retryable
+      const recoverable = isRecoverable({ code, retryable })
       publish({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
       logger?.warn({ conversationId, code }, message)
     },
@@ -152,7 +165,7 @@ export function createEventDesk({
     noteSpeech(event) {
       const atMs = event.atMs ?? clock.now()
       if (event.type === 'SPEECH_STARTED') {
-        const isNew = isSilentFor(settings.interruption.falseAfterMs, atMs)
+        const isNew = isSilentFor(settings().interruption.falseAfterMs, atMs)
         voice = { sinceMs: isNew ? atMs : (voice?.sinceMs ?? atMs) }
       }
       if (event.type === 'SPEECH_ENDED') {
@@ -161,7 +174,7 @@ export function createEventDesk({
       }
       // Without voice activity the transcript is the only sign of when the caller ended.
       const isTranscript = event.type === 'SPEECH_DETECTED' || event.type === 'SPEECH_PARTIAL'
-      if (isTranscript && isSilentFor(settings.endpointing.maxDelayMs, atMs)) callerEndedAtMs = atMs
+      if (isTranscript && isSilentFor(settings().endpointing.maxDelayMs, atMs)) callerEndedAtMs = atMs
     },
     noteTyped() {
       callerEndedAtMs = clock.now()

@@ -11,5 +11,5 @@ export interface TurnOutcome {
   model?: string
   backend?: string
   timings: Timings
-  error?: Pick<Failure, 'code' | 'message'>
+  error?: Failure
 }

@@ -1,13 +1,15 @@
 import { Subject, type Observable } from 'rxjs'
-import type { Clock, Delta, PromptMetrics, Timings, Usage } from '../../../machines/vocabulary.ts'
-import type { ReplyMark } from '../../generation/types.ts'
-import type { Settings } from '../../config/config.ts'
+import type { Clock, Delta, PromptMetrics, ReplyInput, Timings, Usage } from '../../../machines/vocabulary.ts'
+import { holdDeltas, type ReplyMark } from '../../generation/index.ts'
+import type { Character } from '../character.ts'
 import { createLedger, type Ledger } from '../../speaking/ledger.ts'
 import { timingsOf, type TurnMoments } from './timings.ts'
 
 /** What the runtime keeps of one reply beside the chart: what was heard of it, and its moments. */
 export interface ReplyRecord {
   readonly replyId: string
+  /** What the conversation was like when the reply began: later changes are for later replies. */
+  readonly character: Character
   readonly ledger: Ledger
   readonly moments: TurnMoments
   prompt?: PromptMetrics
@@ -21,6 +23,9 @@ export interface ReplyRecords {
   /** The record of a reply that begins. */
   open(replyId: string): ReplyRecord
   find(replyId: string): ReplyRecord | undefined
+  /** A reply begins: the deltas of a speculation are held back until it is shown. */
+  begin(input: ReplyInput): void
+  show(replyId: string): void
   /** Passes on the deltas of replies that are not over. */
   onDelta(delta: Delta): void
   onMark(mark: ReplyMark): void
@@ -33,30 +38,38 @@ export interface ReplyRecords {
   close(): void
 }
 
-export function createReplyRecords({ clock, settings }: { clock: Clock; settings: Settings }): ReplyRecords {
+export function createReplyRecords({ clock, character }: { clock: Clock; character(): Character }): ReplyRecords {
   const records = new Map<string, ReplyRecord>()
   const deltas = new Subject<Delta>()
 
   const open = (replyId: string): ReplyRecord => {
     const known = records.get(replyId)
     if (known) return known
-    const ledger = createLedger(settings.segments.charMs)
-    const record: ReplyRecord = { replyId, ledger, moments: {}, text: '', attempt: 0 }
+    const now = character()
+    const ledger = createLedger(now.settings.segments.charMs)
+    const record: ReplyRecord = { replyId, character: now, ledger, moments: {}, text: '', attempt: 0 }
     records.set(replyId, record)
     return record
   }
 
+  const hold = holdDeltas((delta) => {
+    const record = records.get(delta.replyId)
+    if (record === undefined) return
+    if (delta.attempt > record.attempt) record.text = ''
+    record.attempt = Math.max(record.attempt, delta.attempt)
+    if (delta.kind === 'text') record.text += delta.text
+    deltas.next(delta)
+  })
+
   return {
     open,
     find: (replyId) => records.get(replyId),
-    onDelta(delta) {
-      const record = records.get(delta.replyId)
-      if (record === undefined) return
-      if (delta.attempt > record.attempt) record.text = ''
-      record.attempt = Math.max(record.attempt, delta.attempt)
-      if (delta.kind === 'text') record.text += delta.text
-      deltas.next(delta)
+    begin(input) {
+      open(input.replyId)
+      hold.begin(input)
     },
+    show: hold.show,
+    onDelta: hold.onDelta,
     onMark(mark) {
       const record = records.get(mark.replyId)
       if (record) noteMark(record, mark)

@@ -194,6 +194,9 @@ export function createTurns({ api, tracer, measures, agent, server, content }: T
         case 'RESPONSE_SEGMENT':
         case 'AMBIENT_SPEECH_IGNORED':
         case 'STATE_CHANGED':
+        case 'CONVERSATION_OPENED':
+        case 'CONVERSATION_CONFIGURED':
+        case 'CONVERSATION_CLOSED':
           break
       }
     },

@@ -1,7 +1,11 @@
 import { fromCallback, type AnyActorRef } from 'xstate'
 import { endpointAtMs } from '../../machines/conversation/caller-words.ts'
 import type { ConversationEvent } from '../../machines/conversation/events.ts'
-import { conversationMachine, type ConversationContext } from '../../machines/conversation/machine.ts'
+import {
+  conversationMachine,
+  type ConversationContext,
+  type DetectorInput,
+} from '../../machines/conversation/machine.ts'
 import type { PlayerInput } from '../../machines/instant-player.ts'
 import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { Clock, PlaybackReport, PlayerCommand } from '../../machines/vocabulary.ts'
@@ -11,25 +15,35 @@ import type { EndpointDetector } from '../runtime/options.ts'
 /** A detector that has not answered by then is not waited for. */
 const detectorMs = 500
 
-export interface ConversationWorld {
-  clock: Clock
-  detector: EndpointDetector | undefined
-  reply: ReplyLogic
+/** What the conversation chart needs of one conversation. */
+export interface Embodiment {
+  /** Asked whether the caller has finished. */
+  readonly detector: EndpointDetector | undefined
   /** A player for the reply that is about to be spoken. */
-  openPlayer(report: (event: PlaybackReport) => void): Player
-  /** The caller may soon want a reply: a good moment to find out which API the backend speaks. */
+  openPlayer(replyId: string, report: (event: PlaybackReport) => void): Player
+}
+
+export interface World {
+  clock: Clock
+  reply: ReplyLogic
+  /** Asked only while the conversation lives. */
+  embodimentOf(conversationId: string): Embodiment
+  /** The caller may soon want a reply: a good moment to detect which API the backend speaks. */
   onDetecting(): void
 }
 
-/** The conversation chart with a world around it: the reply, the player, the detector, and the service's clock. */
-export function provideConversation({ clock, detector, reply, openPlayer, onDetecting }: ConversationWorld) {
+/**
+ * The conversation chart with a world around it. Provided once for a service, since a provided chart weighs 94 KiB and
+ * an actor of it 5: what differs from one conversation to the next, its actors look up by the id in their input.
+ */
+export function provideConversations({ clock, reply, embodimentOf, onDetecting }: World) {
   const left = (untilMs: number) => Math.max(0, untilMs - clock.now())
   const voiceFor = ({ voice }: ConversationContext, ms: number) => left((voice?.startedAtMs ?? clock.now()) + ms)
   return conversationMachine.provide({
     actors: {
       reply,
       player: fromCallback<PlayerCommand, PlayerInput>(({ input, sendBack, receive }) => {
-        const player = openPlayer(sendBack)
+        const player = embodimentOf(input.conversationId).openPlayer(input.replyId, sendBack)
         receive((command) => {
           if (command.type === 'PLAYBACK_QUEUED') player.play(command.segment)
           else if (command.type === 'PLAYBACK_PAUSE_WANTED') player.pause()
@@ -38,7 +52,7 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
         for (const segment of input.segments) player.play(segment)
         return () => player.stop()
       }),
-      detector: fromCallback<ConversationEvent, { text: string }>(({ input, sendBack }) => {
+      detector: fromCallback<ConversationEvent, DetectorInput>(({ input, sendBack }) => {
         const abort = new AbortController()
         const answer = (endOfTurn: number) => {
           cancel()
@@ -46,7 +60,7 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
           abort.abort()
         }
         const cancel = clock.schedule(() => answer(1), detectorMs)
-        askDetector(detector, input.text, abort.signal).then(answer, () => answer(1))
+        askDetector(embodimentOf(input.conversationId).detector, input, abort.signal).then(answer, () => answer(1))
         return () => {
           cancel()
           abort.abort()
@@ -63,8 +77,12 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
   })
 }
 
-async function askDetector(detector: EndpointDetector | undefined, text: string, signal: AbortSignal): Promise<number> {
-  const { endOfTurn } = detector === undefined ? { endOfTurn: 1 } : await detector({ text }, signal)
+async function askDetector(
+  detector: EndpointDetector | undefined,
+  turn: DetectorInput,
+  signal: AbortSignal,
+): Promise<number> {
+  const { endOfTurn } = detector === undefined ? { endOfTurn: 1 } : await detector(turn, signal)
   return Number.isFinite(endOfTurn) ? endOfTurn : 1
 }
 
