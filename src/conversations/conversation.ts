@@ -55,45 +55,70 @@ export interface ConversationKeeper {
   stop(resident: Resident): Promise<void>
 }
 
-/** The conversation of an id, beginning with the life that it has now. */
-export function openConversation(
-  first: Resident,
-  keeper: ConversationKeeper,
-  logger: Logger | undefined,
-): Conversation {
-  const { id } = first
-  let newest = first
-  /** The life that it has now, or the one that it had last. */
-  const now = (): Resident => (newest = keeper.find(id) ?? newest)
-  const wanted = (): Resident => (newest = keeper.wanted(id))
+/** The conversation of an id. It keeps nothing but its newest life, so that it costs next to nothing while it is idle. */
+export class ConversationOfId implements Conversation {
+  readonly id: string
+  readonly #keeper: ConversationKeeper
+  readonly #logger: Logger | undefined
+  #newest: Resident
 
-  return {
-    id,
-    get ready() {
-      return now().ready
-    },
-    get actor() {
-      return now().actor
-    },
-    get events() {
-      return isolateSubscribers(now().events, logger)
-    },
-    get deltas() {
-      return isolateSubscribers(now().deltas, logger)
-    },
-    get segments() {
-      return isolateSubscribers(now().segments, logger)
-    },
-    get history() {
-      return now().history
-    },
-    listenTo: (speech) => wanted().listenTo(speech),
-    speakTo: (sink) => wanted().speakTo(sink),
-    ask: async (text) => wanted().ask(text),
-    say: async (text, options) => wanted().say(text, options),
-    interrupt: (reason) => now().interrupt(reason),
-    configure: (changes) => wanted().configure(changes),
-    close: () => keeper.leave(now()),
-    stop: () => keeper.stop(now()),
+  constructor(first: Resident, keeper: ConversationKeeper, logger: Logger | undefined) {
+    this.id = first.id
+    this.#newest = first
+    this.#keeper = keeper
+    this.#logger = logger
+  }
+
+  /** The life that it has now, or the one that it had last. */
+  get #now(): Resident {
+    return (this.#newest = this.#keeper.find(this.id) ?? this.#newest)
+  }
+
+  /** The life that it has now; it begins one where it has none. */
+  get #wanted(): Resident {
+    return (this.#newest = this.#keeper.wanted(this.id))
+  }
+
+  get ready() {
+    return this.#now.ready
+  }
+  get actor() {
+    return this.#now.actor
+  }
+  get events() {
+    return isolateSubscribers(this.#now.events, this.#logger)
+  }
+  get deltas() {
+    return isolateSubscribers(this.#now.deltas, this.#logger)
+  }
+  get segments() {
+    return isolateSubscribers(this.#now.segments, this.#logger)
+  }
+  get history() {
+    return this.#now.history
+  }
+  listenTo(speech: Observable<SpeechEvent>) {
+    return this.#wanted.listenTo(speech)
+  }
+  speakTo(sink: SpeechSink) {
+    return this.#wanted.speakTo(sink)
+  }
+  async ask(text: string) {
+    return this.#wanted.ask(text)
+  }
+  async say(text: string, options?: { protected?: boolean }) {
+    return this.#wanted.say(text, options)
+  }
+  interrupt(reason?: string) {
+    this.#now.interrupt(reason)
+  }
+  configure(changes: ConversationChanges) {
+    this.#wanted.configure(changes)
+  }
+  close() {
+    return this.#keeper.leave(this.#now)
+  }
+  stop() {
+    return this.#keeper.stop(this.#now)
   }
 }

@@ -25,7 +25,7 @@ export interface Resumed {
   unfinished?: { turnId: string; heard: string }
 }
 
-export function createMemory(options: {
+export interface MemoryOptions {
   conversationId: string
   /** What the program remembers of it, for a conversation that no store knows. */
   given: readonly Turn[] | undefined
@@ -33,7 +33,10 @@ export function createMemory(options: {
   counters(): Counters
   onStored(turnId: string, durable: boolean): void
   report(failure: Failure): void
-}): Memory {
+}
+
+/** Without a store there is only the list of turns. */
+export function createMemory(options: MemoryOptions): Memory {
   const { archive, given, ...journalOptions } = options
   let history = givenHistory(given)
   const journal = archive?.journal(journalOptions)

@@ -3,64 +3,22 @@ import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import { hasWords } from '../../machines/conversation/caller-words.ts'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation/events.ts'
 import type { conversationMachine } from '../../machines/conversation/machine.ts'
-import type {
-  Clock,
-  CloseReason,
-  Milliseconds,
-  Segment,
-  ServiceEvent,
-  SpeechEvent,
-  Turn,
-} from '../../machines/vocabulary.ts'
-import type { ReplyConversation } from '../generation/index.ts'
-import { expectedSpeechMs } from '../speaking/speech-length.ts'
+import type { Clock, CloseReason, Delta, Segment, ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
 import type { SpeechParser } from '../listening/parse-speech.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Logger } from '../runtime/options.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { namesOf, withChanges, type Character, type ConversationChanges } from './character.ts'
-import { createGate } from './gate.ts'
+import { Gate } from './gate.ts'
 import { givenText } from './given.ts'
-import { createHearing } from './hearing.ts'
-import { createMemory } from './memory.ts'
-import { createVoice } from './voice.ts'
-import { createEventDesk } from './turn/event-desk.ts'
-import { createReplyRecords } from './turn/reply-records.ts'
-import { turnMessages, upToWordsOf } from './turn/messages.ts'
+import { hear, type Hearer } from './hearing.ts'
+import { createMemory, type Memory, type MemoryOptions } from './memory.ts'
+import { Voice } from './voice.ts'
+import { EventDesk } from './turn/event-desk.ts'
+import { Replies, type Replying } from './turn/replies.ts'
+import { ReplyRecords } from './turn/reply-records.ts'
 import type { TurnOutcome } from './turn/outcome.ts'
-import { actorClock, watchFailure, type Embodiment } from './world.ts'
-
-/** One life of a conversation in memory: its actor, what it remembers, what it is like and what is attached to it. */
-export interface Resident extends ReplyConversation, Embodiment {
-  readonly actor: ActorRefFrom<typeof conversationMachine>
-  readonly events: Observable<ServiceEvent>
-  readonly deltas: ReturnType<typeof createReplyRecords>['deltas']
-  readonly segments: Observable<Segment>
-  readonly history: readonly Turn[]
-  /** Resolves when what a store kept of it has been read. Never rejects. */
-  readonly ready: Promise<void>
-  /** The last moment at which something happened. */
-  readonly lastActiveAtMs: Milliseconds
-  /** Nobody speaks, no reply is made or spoken, nothing waits, nothing listens to it or speaks for it. */
-  isQuiet(): boolean
-  /** The caller was in the middle of saying something. */
-  isStretchOpen(): boolean
-  /** Reads what a store kept of it; what is said before that waits. Without a store it is open at once. */
-  open(): Promise<void>
-  /** Hears an event of a source, which may be anything. */
-  hear(event: unknown): void
-  /** Hears an event that was parsed already. */
-  take(event: SpeechEvent): void
-  listenTo(speech: Observable<SpeechEvent>): Subscription
-  speakTo(sink: SpeechSink): Subscription
-  ask(text: string, options?: { speaker?: string }): Promise<TurnOutcome>
-  say(text: string, options?: { protected?: boolean }): Promise<TurnOutcome>
-  interrupt(reason?: string): void
-  configure(changes: ConversationChanges): void
-  stop(): void
-  /** Ends what is being said, and resolves when the last lines are with the store. Never rejects. */
-  leave(reason: CloseReason): Promise<void>
-}
+import { actorClock, watchFailure } from './world.ts'
 
 /** What a service lends to its conversations. */
 export interface ResidentHost {
@@ -71,271 +29,319 @@ export interface ResidentHost {
   /** The one chart of the service, provided with its world. */
   machine: typeof conversationMachine
   inspect: ((event: InspectionEvent) => void) | undefined
-  /** Takes every event before those who subscribed. */
+  /** Takes every event before those who subscribed to the conversation. */
   publish(event: ServiceEvent): void
-  /** What a store kept of it has been read. */
-  onOpened(): void
-  /** It fell quiet, or is so no longer. */
-  onStirred(): void
-  /** Its actor is done: stopped, or broken. */
-  onEnded(): void
 }
 
-export function createResident(
-  id: string,
-  given: {
-    character: Character
-    history: readonly Turn[] | undefined
-    /** false: nothing is spoken, so nothing hurries, and segments are whole sentences. */
-    isHeard?: boolean
-  },
-  host: ResidentHost,
-): Resident {
-  const { clock, logger, archive } = host
-  let { character } = given
-  const segments = new Subject<Segment>()
-  const records = createReplyRecords({ clock, character: () => character })
-  const gate = createGate()
-  const sources = new Subscription()
-  let leaving: AbortController | undefined
-  const voice = createVoice({ id, clock, logger, usual: () => character.sink ?? null })
-  let attached = 0
-  let lastHeardOutAtMs: number | null = null
-  let lastActiveAtMs = clock.now()
-  let asked = 0
-  let isLeaving = false
-  let left: Promise<void> | undefined
+/** Who keeps a conversation in memory, and hears of what matters for that. */
+export interface ResidentKeeper {
+  /** What a store kept of it has been read. */
+  onOpened(resident: Resident): void
+  /** It fell quiet, or is so no longer. */
+  onStirred(resident: Resident): void
+  /** Its actor is done: stopped, or broken. */
+  onEnded(resident: Resident): void
+}
 
-  const actor = createActor(host.machine, {
-    id,
-    systemId: id,
-    input: { conversationId: id, policy: character.policy },
-    clock: actorClock(clock),
-    ...(host.inspect === undefined ? {} : { inspect: host.inspect }),
-  })
-  const isAnswering = (replyId: string) => actor.getSnapshot().context.reply?.replyId === replyId
+/** What one life begins with. */
+export interface ResidentGiven {
+  character: Character
+  history: MemoryOptions['given']
+  /** false: nothing is spoken, so nothing hurries, and segments are whole sentences. */
+  isSpoken?: boolean
+}
 
-  const desk = createEventDesk({ conversationId: id, clock, records, settings: () => character.settings, logger, take })
-  const memory = createMemory({
-    conversationId: id,
-    given: given.history,
-    archive,
-    counters() {
-      const { turns, replies } = actor.getSnapshot().context
-      return { turns, replies, begun: asked }
-    },
-    onStored: (turnId, durable) => send({ type: 'TURN_STORED', turnId, durable }),
-    // What is written last is reported when the conversation itself says nothing more.
-    report: (failure) => (isLeaving ? archive?.report(failure, id) : desk.fail(failure)),
-  })
-  actor.on('*', (fact: ConversationEmitted) => desk.tell(fact))
-  actor.subscribe({
-    next({ context, value }) {
-      records.keepOnly([context.reply?.replyId, context.speculation?.replyId])
-      if ((value === 'idle') !== wasIdle) stirred(value === 'idle')
-    },
-    complete: () => ended(),
-  })
-  watchFailure(actor, (error) => {
-    logger?.error({ conversationId: id, error: String(error) }, 'the conversation actor broke')
-    desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
-    ended()
-  })
-  let wasIdle = true
-  actor.start()
+/** One life of a conversation in memory: its actor, what it remembers, what it is like and what is attached to it. */
+export class Resident implements Hearer, Replying {
+  readonly id: string
+  readonly actor: ActorRefFrom<typeof conversationMachine>
+  readonly desk: EventDesk
+  readonly records: ReplyRecords
+  readonly voice: Voice
+  readonly replies: Replies
+  readonly isSpoken: boolean
+  readonly segments = new Subject<Segment>()
+  /** Resolves when what a store kept of it has been read. Never rejects. */
+  readonly ready: Promise<void>
+  /** The last moment at which something happened. */
+  lastActiveAtMs: number
+  lastHeardOutAtMs: number | undefined
+  readonly #host: ResidentHost
+  readonly #keeper: ResidentKeeper
+  readonly #memory: Memory
+  readonly #gate = new Gate()
+  readonly #sources = new Subscription()
+  #character: Character
+  #attached = 0
+  #asked = 0
+  #isIdle = true
+  #leaving: AbortController | undefined
+  #markReady = () => {}
+  #opening: Promise<void> | undefined
+  #left: Promise<void> | undefined
+  #isLeaving = false
 
-  function take(event: ServiceEvent): void {
-    lastActiveAtMs = event.atMs
-    memory.note(event)
-    if (event.type === 'RESPONSE_FINISHED') lastHeardOutAtMs = event.atMs
-    if (event.type === 'RESPONSE_SEGMENT' && segments.observed) {
-      const { replyId, index, text, source, gap } = event
-      segments.next({ replyId, index, text, source, gap })
+  constructor(
+    id: string,
+    { character, history, isSpoken = true }: ResidentGiven,
+    host: ResidentHost,
+    keeper: ResidentKeeper,
+  ) {
+    const { clock, logger, archive } = host
+    this.id = id
+    this.#host = host
+    this.#keeper = keeper
+    this.#character = character
+    this.isSpoken = isSpoken
+    this.replies = new Replies(this, logger)
+    this.lastActiveAtMs = clock.now()
+    this.ready = new Promise((resolve) => (this.#markReady = resolve))
+    this.records = new ReplyRecords(clock, () => this.#character)
+    this.voice = new Voice({ id, clock, logger, usual: () => this.#character.sink ?? null })
+    this.desk = new EventDesk({
+      conversationId: id,
+      clock,
+      records: this.records,
+      settings: () => this.#character.settings,
+      logger,
+      take: (event) => this.#take(event),
+    })
+    this.actor = createActor(host.machine, {
+      id,
+      systemId: id,
+      input: { conversationId: id, policy: character.policy },
+      clock: actorClock(clock),
+      ...(host.inspect === undefined ? {} : { inspect: host.inspect }),
+    })
+    this.#memory = createMemory({
+      conversationId: id,
+      given: history,
+      archive,
+      counters: () => {
+        const { turns, replies } = this.context
+        return { turns, replies, begun: this.#asked }
+      },
+      onStored: (turnId, durable) => this.send({ type: 'TURN_STORED', turnId, durable }),
+      // What is written last is reported when the conversation itself says nothing more.
+      report: (failure) => (this.#isLeaving ? archive?.report(failure, id) : this.desk.fail(failure)),
+    })
+    this.#follow()
+  }
+
+  get events(): Observable<ServiceEvent> {
+    return this.desk.events
+  }
+  get deltas(): Observable<Delta> {
+    return this.records.deltas
+  }
+  get history() {
+    return this.#memory.history
+  }
+  get character() {
+    return this.#character
+  }
+  get context() {
+    return this.actor.getSnapshot().context
+  }
+  get signal(): AbortSignal {
+    return (this.#leaving ??= new AbortController()).signal
+  }
+
+  /** Nobody speaks, no reply is made or spoken, nothing waits, nothing listens to it or speaks for it. */
+  isQuiet(): boolean {
+    return this.#attached === 0 && this.#isIdle && this.#gate.isOpen
+  }
+
+  /** The caller was in the middle of saying something. */
+  isStretchOpen(): boolean {
+    const { said, voice } = this.context
+    return voice !== null || hasWords(said)
+  }
+
+  // ------------------------------------------------------------------------------------- what programs do
+
+  /** Hears an event of a source, which may be anything. */
+  hear(raw: unknown): void {
+    const parsed = this.#host.parse(raw)
+    if (parsed.ok) this.take(parsed.event)
+    else this.desk.fail({ code: 'bad-input', message: parsed.message, retryable: false })
+  }
+
+  /** Hears an event that was parsed already. */
+  take(event: SpeechEvent): void {
+    hear(this, event, this.#host.clock, this.#host.logger)
+  }
+
+  listenTo(speech: Observable<SpeechEvent>): Subscription {
+    return this.#attach(
+      speech.subscribe({
+        next: (event) => this.hear(event),
+        error: (error: unknown) =>
+          this.desk.fail({
+            code: 'speech-source',
+            message: `the speech source failed: ${nameOf(error)}; subscribe a new one`,
+            retryable: true,
+          }),
+        complete: () => this.take({ type: 'SPEECH_ENDED' }),
+      }),
+    )
+  }
+
+  speakTo(sink: SpeechSink): Subscription {
+    return this.#attach(this.voice.speakTo(sink))
+  }
+
+  async ask(text: string, { speaker }: { speaker?: string } = {}): Promise<TurnOutcome> {
+    const typed = givenText(text, this.#character.settings.limits.utteranceChars)
+    const from = speaker === undefined ? {} : { speaker }
+    return new Promise((resolve) => {
+      this.#gate.pass(() => {
+        // Words typed while nobody may interrupt wait together, and are answered together.
+        const turnId = this.context.said.typedTurnId ?? `typed-${(this.#asked += 1)}`
+        resolve(this.desk.outcome(turnId))
+        this.desk.noteTyped()
+        this.send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: this.#host.clock.now(), ...from })
+      })
+    })
+  }
+
+  async say(text: string, options: { protected?: boolean } = {}): Promise<TurnOutcome> {
+    const announced = givenText(text, this.#character.settings.limits.utteranceChars)
+    const isProtected = options.protected ?? false
+    const atMs = this.#host.clock.now()
+    return new Promise((resolve) => {
+      this.#gate.pass(() => {
+        const turnId = `said-${(this.#asked += 1)}`
+        resolve(this.desk.outcome(turnId))
+        this.send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs })
+      })
+    })
+  }
+
+  interrupt(reason?: string): void {
+    const why = reason === undefined ? {} : { reason }
+    this.#gate.pass(() => this.send({ type: 'REPLY_UNWANTED', atMs: this.#host.clock.now(), ...why }))
+  }
+
+  configure(changes: ConversationChanges): void {
+    const settings = namesOf(changes, { isBeginning: false })
+    if (settings.length === 0) return
+    this.#character = withChanges(this.#character, changes, this.#host.logger)
+    const { policy } = this.#character
+    this.send({ type: 'CONVERSATION_CONFIGURED', settings, policy, atMs: this.#host.clock.now() })
+  }
+
+  // ------------------------------------------------------------------------------------ its life in memory
+
+  /** Reads what a store kept of it; what is said before that waits. Without a store it is open at once. */
+  open(): Promise<void> {
+    return (this.#opening ??= this.#open())
+  }
+
+  async #open(): Promise<void> {
+    const { archive, clock } = this.#host
+    const resumed = archive === undefined ? undefined : await this.#memory.open()
+    if (this.#isLeaving) return
+    if (resumed !== undefined) {
+      const { counters, unfinished } = resumed
+      this.#asked = counters.begun
+      this.send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
+      if (unfinished !== undefined) this.desk.tellLeft(unfinished)
     }
-    host.publish(event)
+    const turns = resumed === undefined ? 0 : this.history.length
+    this.desk.announce({ type: 'CONVERSATION_OPENED', conversationId: this.id, atMs: clock.now(), resumed: turns })
+    this.#keeper.onOpened(this)
+    this.#gate.open()
+    this.#markReady()
+    this.#keeper.onStirred(this)
   }
 
-  /** A life that leaves by itself ends its actor too. */
-  function ended(): void {
-    if (!isLeaving) host.onEnded()
+  stop(): void {
+    this.send({ type: 'SYSTEM_STOPPED', atMs: this.#host.clock.now() })
   }
 
-  function stirred(isIdle: boolean): void {
-    wasIdle = isIdle
-    host.onStirred()
+  /** Ends what is being said, and resolves when the last lines are with the store. Never rejects. */
+  leave(reason: CloseReason): Promise<void> {
+    return (this.#left ??= this.#leave(reason))
   }
 
-  function send(event: ConversationEvent): void {
-    if (actor.getSnapshot().status === 'active') actor.send(event)
+  async #leave(reason: CloseReason): Promise<void> {
+    const atMs = this.#host.clock.now()
+    this.#isLeaving = true
+    this.send({ type: 'CONVERSATION_LEFT', atMs })
+    this.desk.announce({ type: 'CONVERSATION_CLOSED', conversationId: this.id, atMs, reason })
+    this.#leaving?.abort()
+    this.#sources.unsubscribe()
+    this.actor.stop()
+    this.desk.close()
+    this.#gate.open()
+    this.#markReady()
+    this.records.close()
+    this.segments.complete()
+    await this.#memory.close()
+  }
+
+  // ---------------------------------------------------------------------------------------- its own actor
+
+  noteHeard(replyId: string, text: string): void {
+    this.#memory.heard(replyId, text)
+  }
+
+  send(event: ConversationEvent): void {
+    if (this.actor.getSnapshot().status === 'active') this.actor.send(event)
+  }
+
+  whenReady(run: () => void): void {
+    this.#gate.pass(run)
+  }
+
+  #follow(): void {
+    const { actor } = this
+    actor.on('*', (fact: ConversationEmitted) => this.desk.tell(fact))
+    actor.subscribe({
+      next: ({ context, value }) => {
+        this.records.keepOnly([context.reply?.replyId, context.speculation?.replyId])
+        if ((value === 'idle') === this.#isIdle) return
+        this.#isIdle = !this.#isIdle
+        this.#keeper.onStirred(this)
+      },
+      complete: () => this.#ended(),
+    })
+    watchFailure(actor, (error) => {
+      this.#host.logger?.error({ conversationId: this.id, error: String(error) }, 'the conversation actor broke')
+      this.desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
+      this.#ended()
+    })
+    actor.start()
+  }
+
+  /** A life that leaves ends its actor itself. */
+  #ended(): void {
+    if (!this.#isLeaving) this.#keeper.onEnded(this)
+  }
+
+  /** Takes in an event before anybody else hears of it. */
+  #take(event: ServiceEvent): void {
+    this.lastActiveAtMs = event.atMs
+    this.#memory.note(event)
+    if (event.type === 'RESPONSE_FINISHED') this.lastHeardOutAtMs = event.atMs
+    if (event.type === 'RESPONSE_SEGMENT' && this.segments.observed) {
+      const { replyId, index, text, source, gap } = event
+      this.segments.next({ replyId, index, text, source, gap })
+    }
+    this.#host.publish(event)
   }
 
   /** What stays attached keeps the conversation in memory. */
-  function attach(attachment: Subscription): Subscription {
-    attached += 1
-    host.onStirred()
+  #attach(attachment: Subscription): Subscription {
+    this.#attached += 1
+    this.#keeper.onStirred(this)
     attachment.add(() => {
-      attached -= 1
-      host.onStirred()
+      this.#attached -= 1
+      this.#keeper.onStirred(this)
     })
-    sources.add(attachment)
+    this.#sources.add(attachment)
     return attachment
-  }
-
-  const hearing = createHearing({
-    id,
-    clock,
-    logger,
-    parse: host.parse,
-    desk,
-    character: () => character,
-    signal: () => (leaving ??= new AbortController()).signal,
-    history: () => memory.history,
-    lastHeardOutAtMs: () => lastHeardOutAtMs,
-    send,
-    whenReady: gate.pass,
-  })
-  const checked = (text: string) => givenText(text, character.settings.limits.utteranceChars)
-  let opening: Promise<void> | undefined
-  let markReady = () => {}
-  const ready = new Promise<void>((resolve) => (markReady = resolve))
-
-  async function read(): Promise<void> {
-    const resumed = archive === undefined ? undefined : await memory.open()
-    if (isLeaving) return
-    if (resumed !== undefined) {
-      const { counters, unfinished } = resumed
-      asked = counters.begun
-      send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
-      if (unfinished !== undefined) desk.tellLeft(unfinished)
-    }
-    const resumedTurns = resumed === undefined ? 0 : memory.history.length
-    desk.announce({ type: 'CONVERSATION_OPENED', conversationId: id, atMs: clock.now(), resumed: resumedTurns })
-    host.onOpened()
-    gate.open()
-    markReady()
-    host.onStirred()
-  }
-
-  async function leave(reason: CloseReason): Promise<void> {
-    isLeaving = true
-    send({ type: 'CONVERSATION_LEFT', atMs: clock.now() })
-    desk.announce({ type: 'CONVERSATION_CLOSED', conversationId: id, atMs: clock.now(), reason })
-    leaving?.abort()
-    sources.unsubscribe()
-    actor.stop()
-    desk.close()
-    gate.open()
-    markReady()
-    records.close()
-    segments.complete()
-    await memory.close()
-  }
-
-  return {
-    id,
-    actor,
-    ready,
-    events: desk.events,
-    deltas: records.deltas,
-    segments,
-    get history() {
-      return memory.history
-    },
-    get lastActiveAtMs() {
-      return lastActiveAtMs
-    },
-    get detector() {
-      return character.detector
-    },
-    isStretchOpen() {
-      const { said, voice } = actor.getSnapshot().context
-      return voice !== null || hasWords(said)
-    },
-    isQuiet: () => attached === 0 && wasIdle && gate.isOpen,
-    open: () => (opening ??= read()),
-    hear: hearing.hear,
-    take: hearing.take,
-    begin: (input) => records.begin(input),
-    characterOf: (replyId) => records.open(replyId).character,
-    show: (replyId) => records.show(replyId),
-    messages(input) {
-      const isAhead = input.purpose === 'speculation' && !isAnswering(input.replyId)
-      if (isAhead) return [...turnMessages(memory.history), { role: 'user', content: input.text }]
-      return turnMessages(upToWordsOf(input.turnId, memory.history))
-    },
-    onDelta: (delta) => records.onDelta(delta),
-    onMark(mark) {
-      records.onMark(mark)
-      if (mark.type === 'template-tokens')
-        logger?.debug({ conversationId: id, count: mark.count }, 'template tokens were left out of a reply')
-      if (mark.type === 'calls-refused')
-        logger?.debug({ conversationId: id, count: mark.count }, 'a model called functions wrongly and was told')
-    },
-    /** What the caller has still to hear of a reply: with the player, or cut and held back. */
-    unspokenMs(replyId) {
-      if (given.isHeard === false) return Number.POSITIVE_INFINITY
-      const { reply, speculation } = actor.getSnapshot().context
-      const exchange = [reply, speculation].find((one) => one?.replyId === replyId)
-      const { charMs } = character.settings.segments
-      const heldMs = (exchange?.waiting ?? []).reduce((sum, { text }) => sum + expectedSpeechMs(text, charMs), 0)
-      return heldMs + (records.find(replyId)?.ledger.unspokenMs(clock.now()) ?? 0)
-    },
-    openPlayer(replyId, report) {
-      const record = records.open(replyId)
-      return voice.open(record, (event) => {
-        if (event.type === 'PLAYBACK_FINISHED') memory.heard(replyId, record.ledger.heard())
-        report(event)
-      })
-    },
-    listenTo: (speech) => attach(listen(speech)),
-    speakTo: (sink) => attach(voice.speakTo(sink)),
-    async ask(text, { speaker } = {}) {
-      const typed = checked(text)
-      return new Promise((resolve) => {
-        gate.pass(() => {
-          // Words typed while nobody may interrupt wait together, and are answered together.
-          const turnId = actor.getSnapshot().context.said.typedTurnId ?? `typed-${(asked += 1)}`
-          resolve(desk.outcome(turnId))
-          desk.noteTyped()
-          const from = speaker === undefined ? {} : { speaker }
-          send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: clock.now(), ...from })
-        })
-      })
-    },
-    async say(text, options = {}) {
-      const announced = checked(text)
-      return new Promise((resolve) => {
-        gate.pass(() => {
-          const turnId = `said-${(asked += 1)}`
-          resolve(desk.outcome(turnId))
-          const isProtected = options.protected ?? false
-          send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs: clock.now() })
-        })
-      })
-    },
-    interrupt: (reason) =>
-      gate.pass(() => send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) })),
-    configure(changes) {
-      const names = namesOf(changes, { isBeginning: false })
-      if (names.length === 0) return
-      character = withChanges(character, changes, logger)
-      send({ type: 'CONVERSATION_CONFIGURED', settings: names, policy: character.policy, atMs: clock.now() })
-    },
-    stop: () => send({ type: 'SYSTEM_STOPPED', atMs: clock.now() }),
-    leave: (reason) => (left ??= leave(reason)),
-  }
-
-  function listen(speech: Observable<SpeechEvent>): Subscription {
-    return speech.subscribe({
-      next: hearing.hear,
-      error: (error: unknown) =>
-        desk.fail({
-          code: 'speech-source',
-          message: `the speech source failed: ${nameOf(error)}; subscribe a new one`,
-          retryable: true,
-        }),
-      complete: () => hearing.take({ type: 'SPEECH_ENDED' }),
-    })
   }
 }
 

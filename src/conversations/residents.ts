@@ -10,11 +10,11 @@ import {
   type ConversationChanges,
   type ConversationSettings,
 } from './character.ts'
-import { openConversation, type Conversation } from './conversation.ts'
+import { ConversationOfId, type Conversation, type ConversationKeeper } from './conversation.ts'
 import { createDeafness } from './deafness.ts'
 import { isOfReply } from './generate.ts'
 import { createLines, type ConversationLine } from './lines.ts'
-import { createResident, type Resident, type ResidentHost } from './resident.ts'
+import { Resident, type ResidentHost, type ResidentKeeper } from './resident.ts'
 
 /** Who is in memory: the one map from id to conversation, and the one place where a life begins and ends. */
 export interface Residents {
@@ -39,7 +39,7 @@ export interface Residents {
   close(): Promise<void>
 }
 
-export interface ResidentsOptions extends Omit<ResidentHost, 'onOpened' | 'onStirred' | 'onEnded'> {
+export interface ResidentsOptions extends ResidentHost {
   limits: Pick<Settings['limits'], 'conversations' | 'idleMs'>
   /** The character of a conversation that is given none. */
   usual: Character
@@ -87,25 +87,12 @@ export function createResidents(options: ResidentsOptions): Residents {
   function begin(id: string, given: ConversationSettings): Place {
     const character = namesOf(given, { isBeginning: true }).length === 0 ? usual : withChanges(usual, given, logger)
     makeRoom()
-    const resident = createResident(
-      id,
-      { character, history: given.history },
-      {
-        ...options,
-        publish(event) {
-          publish(event)
-          if (event.type === 'STATE_CHANGED') lines.changed()
-        },
-        onOpened: () => opened(id, resident),
-        onStirred: () => stirred(id, resident),
-        onEnded: () => void leave(id, resident, 'CONVERSATION_ENDED', 'stopped'),
-      },
-    )
+    const resident = new Resident(id, { character, history: given.history }, host, residentKeeper)
     const before = places.get(id)
     const place: Place = before ?? {
       residency: 'absent',
       resident,
-      conversation: openConversation(resident, keeper, logger),
+      conversation: new ConversationOfId(resident, keeper, logger),
     }
     place.resident = resident
     places.set(id, place)
@@ -115,14 +102,15 @@ export function createResidents(options: ResidentsOptions): Residents {
     return place
   }
 
-  function opened(id: string, resident: Resident): void {
-    const place = places.get(id)
+  function opened(resident: Resident): void {
+    const place = places.get(resident.id)
     if (place?.resident !== resident) return
     step(place, 'MEMORY_READ')
-    stirred(id, resident)
+    stirred(resident)
   }
 
-  function stirred(id: string, resident: Resident): void {
+  function stirred(resident: Resident): void {
+    const { id } = resident
     const place = places.get(id)
     if (place?.resident !== resident) return
     const isQuiet = resident.isQuiet()
@@ -133,12 +121,8 @@ export function createResidents(options: ResidentsOptions): Residents {
     sweepLater()
   }
 
-  async function leave(
-    id: string,
-    resident: Resident,
-    event: ResidencyEvent['type'],
-    reason: CloseReason,
-  ): Promise<void> {
+  async function leave(resident: Resident, event: ResidencyEvent['type'], reason: CloseReason): Promise<void> {
+    const { id } = resident
     const place = places.get(id)
     if (place?.resident !== resident || !isCounted(place)) return resident.leave(reason)
     if (reason === 'stopped' && resident.isStretchOpen()) deafness.begin(id)
@@ -156,7 +140,7 @@ export function createResidents(options: ResidentsOptions): Residents {
     for (const id of quietSince.keys()) {
       const resident = find(id)
       if (resident === undefined) continue
-      void leave(id, resident, 'ROOM_NEEDED', 'evicted')
+      void leave(resident, 'ROOM_NEEDED', 'evicted')
       return
     }
     const message = `there are ${limits.conversations} conversations already and none is idle; close some or raise limits.conversations`
@@ -176,7 +160,7 @@ export function createResidents(options: ResidentsOptions): Residents {
     for (const [id, sinceMs] of quietSince) {
       if (sinceMs + limits.idleMs > clock.now()) break
       const resident = find(id)
-      if (resident !== undefined) void leave(id, resident, 'IDLE_TIME_PASSED', 'idle')
+      if (resident !== undefined) void leave(resident, 'IDLE_TIME_PASSED', 'idle')
     }
     sweepLater()
   }
@@ -193,7 +177,33 @@ export function createResidents(options: ResidentsOptions): Residents {
     return place.conversation
   }
 
-  const keeper = {
+  const host: ResidentHost = {
+    ...options,
+    publish(event) {
+      publish(event)
+      if (event.type === 'STATE_CHANGED') lines.changed()
+    },
+  }
+  const residentKeeper: ResidentKeeper = {
+    onOpened: opened,
+    onStirred: stirred,
+    onEnded: (resident) => void leave(resident, 'CONVERSATION_ENDED', 'stopped'),
+  }
+  const unattendedHost: ResidentHost = {
+    ...options,
+    archive: undefined,
+    publish(event) {
+      if (isOfReply(event)) publish(event)
+      if (event.type === 'CONVERSATION_CLOSED') unattended.delete(event.conversationId)
+    },
+  }
+  const unattendedKeeper: ResidentKeeper = {
+    onOpened() {},
+    onStirred() {},
+    onEnded: (resident) => void resident.leave('stopped'),
+  }
+
+  const keeper: ConversationKeeper = {
     find,
     wanted(id: string): Resident {
       conversation(id)
@@ -201,7 +211,7 @@ export function createResidents(options: ResidentsOptions): Residents {
       if (resident === undefined) throw closed()
       return resident
     },
-    leave: (resident: Resident) => leave(resident.id, resident, 'LEAVE_WANTED', 'left'),
+    leave: (resident: Resident) => leave(resident, 'LEAVE_WANTED', 'left'),
     async stop(resident: Resident) {
       resident.stop()
       await resident.leave('stopped')
@@ -223,21 +233,8 @@ export function createResidents(options: ResidentsOptions): Residents {
       while (places.has(`single-${replies}`))
       const id = `single-${replies}`
       const character = Object.keys(changes).length === 0 ? usual : withChanges(usual, changes, logger)
-      const resident = createResident(
-        id,
-        { character: { ...character, sink: undefined }, history, isHeard: false },
-        {
-          ...options,
-          archive: undefined,
-          publish(event) {
-            if (isOfReply(event)) publish(event)
-            if (event.type === 'CONVERSATION_CLOSED') unattended.delete(id)
-          },
-          onOpened() {},
-          onStirred() {},
-          onEnded: () => void resident.leave('stopped'),
-        },
-      )
+      const alone = { character: { ...character, sink: undefined }, history, isSpoken: false }
+      const resident = new Resident(id, alone, unattendedHost, unattendedKeeper)
       unattended.set(id, resident)
       void resident.open()
       return resident

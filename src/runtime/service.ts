@@ -8,9 +8,10 @@ import type { Conversation } from '../conversations/conversation.ts'
 import { replyFrom, type GenerateOptions, type Reply } from '../conversations/generate.ts'
 import type { ConversationLine } from '../conversations/lines.ts'
 import { createResidents, type Residents } from '../conversations/residents.ts'
+import type { Replies } from '../conversations/turn/replies.ts'
 import { provideConversations } from '../conversations/world.ts'
 import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
-import { createGeneration, type ReplyConversation } from '../generation/index.ts'
+import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
@@ -77,7 +78,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     settings,
     clock,
     random,
-    conversationOf: residentOf,
+    conversationOf: repliesOf,
     connect: (target, signal) => connections.to(target).connect(signal),
     forget: (target) => connections.to(target).forget(),
     ...(inspect === undefined ? {} : { inspect }),
@@ -110,14 +111,14 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     usual: usualCharacter(parts, archive !== undefined),
     settingsOf: parts.settingsOf,
     publish,
-    machine: provideConversations({ clock, reply: generation.replyLogic, embodimentOf: residentOf, onDetecting }),
+    machine: provideConversations({ clock, reply: generation.replyLogic, embodimentOf: repliesOf, onDetecting }),
   })
 
   /** Replies, players and detectors ask for the conversation that they belong to: they live no longer than it does. */
-  function residentOf(id: string): ReplyConversation & ReturnType<Residents['unattended']> {
+  function repliesOf(id: string): Replies {
     const resident = residents.find(id)
     if (resident === undefined) throw new Error(`no conversation ${id} is in memory`)
-    return resident
+    return resident.replies
   }
 
   /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */

@@ -15,13 +15,14 @@ describe('what waits for an outcome always gets one', () => {
     await service.close()
   })
 
-  it('in a conversation that is over', async () => {
-    const { conversation, service } = talk()
+  it('in a conversation that was stopped: whoever asks opens it anew', async () => {
+    const { clock, conversation, service } = talk({ backend: { replies: [{ text: 'Here I am.' }] } })
     await conversation.stop()
-    const outcome = { ending: 'interrupted', text: '', heard: '' }
-    expect(await conversation.ask('hello')).toMatchObject(outcome)
-    expect(await conversation.say('hello')).toMatchObject(outcome)
+    const asked = conversation.ask('hello')
+    await clock.runUntilIdle()
+    expect(await asked).toMatchObject({ ending: 'finished', heard: 'Here I am.' })
     await service.close()
+    await expect(conversation.ask('hello')).rejects.toMatchObject({ code: 'config' })
   })
 
   it('when the service leaves in mid-reply: what was heard, and nothing for what was not begun', async () => {

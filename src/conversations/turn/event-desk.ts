@@ -7,33 +7,7 @@ import type { ReplyRecords } from './reply-records.ts'
 import type { Settings } from '../../config/config.ts'
 import type { TurnOutcome } from './outcome.ts'
 
-/** Where facts that the chart emits become events: with their moment, their timings and what was heard. */
-export interface EventDesk {
-  readonly events: Observable<ServiceEvent>
-  tell(fact: ConversationEmitted): void
-  /** What is no fact of the chart: that the conversation was opened, or is closed. */
-  announce(event: ServiceEvent): void
-  /** An error outside any turn. */
-  fail(failure: Failure): void
-  /** A reply of an earlier run that was not over when its program ended. */
-  tellLeft(unfinished: { turnId: string; heard: string }): void
-  /** Speech counts for the timings: when the caller ended, and when a barge-in began. */
-  noteSpeech(event: SpeechEvent): void
-  /** Typed words end when they come. */
-  noteTyped(): void
-  /** Resolves when the turn has ended, or with the conversation. */
-  outcome(turnId: string): Promise<TurnOutcome>
-  close(): void
-}
-
-export function createEventDesk({
-  conversationId,
-  clock,
-  records,
-  settings,
-  logger,
-  take,
-}: {
+export interface EventDeskOptions {
   conversationId: string
   clock: Clock
   records: ReplyRecords
@@ -41,70 +15,150 @@ export function createEventDesk({
   logger: Logger | undefined
   /** Takes every event before anybody who subscribed. */
   take(event: ServiceEvent): void
-}): EventDesk {
-  const events = new Subject<ServiceEvent>()
-  const awaited = new Map<string, ((outcome: TurnOutcome) => void)[]>()
-  let isClosed = false
-  /** The turn whose reply is made or spoken, with text and model for its outcome. */
-  let current: { turnId: string; replyId: string } | undefined
-  let generated: Pick<TurnOutcome, 'text' | 'model' | 'backend'> = { text: '' }
-  /** What is known when a reply fails: its event carries neither timings nor more than the code. */
-  let failed: { error: Failure; timings: Timings } | undefined
-  let callerEndedAtMs: Milliseconds | undefined
-  /** The turn committed last, and when its speech ended. */
-  let committed: { turnId: string; endedAtMs: Milliseconds | undefined } | undefined
-  /** Voice activity since the last reply began, as one possible interruption. */
-  let voice: { sinceMs: Milliseconds; endedAtMs?: Milliseconds } | undefined
+}
 
-  function publish(event: ServiceEvent): void {
-    take(event)
-    events.next(event)
-    settle(event)
+/** Where facts that the chart emits become events: with their moment, their timings and what was heard. */
+export class EventDesk {
+  readonly #options: EventDeskOptions
+  readonly #events = new Subject<ServiceEvent>()
+  readonly #awaited = new Map<string, ((outcome: TurnOutcome) => void)[]>()
+  #isClosed = false
+  /** The turn whose reply is made or spoken, with text and model for its outcome. */
+  #current: { turnId: string; replyId: string } | undefined
+  #generated: Pick<TurnOutcome, 'text' | 'model' | 'backend'> = { text: '' }
+  /** What is known when a reply fails: its event carries neither timings nor more than the code. */
+  #failed: { error: Failure; timings: Timings } | undefined
+  #callerEndedAtMs: Milliseconds | undefined
+  /** The turn committed last, and when its speech ended. */
+  #committed: { turnId: string; endedAtMs: Milliseconds | undefined } | undefined
+  /** Voice activity since the last reply began, as one possible interruption. */
+  #voice: { sinceMs: Milliseconds; endedAtMs?: Milliseconds } | undefined
+
+  constructor(options: EventDeskOptions) {
+    this.#options = options
+  }
+
+  get events(): Observable<ServiceEvent> {
+    return this.#events
+  }
+
+  tell(fact: ConversationEmitted): void {
+    const event = this.#completed(fact)
+    if (event === null) return
+    this.announce(event)
+    if (event.type === 'ERROR_OCCURRED') this.#warn(event.code, event.message)
+  }
+
+  /** An event that is complete as it is. */
+  announce(event: ServiceEvent): void {
+    this.#options.take(event)
+    this.#events.next(event)
+    this.#settle(event)
+  }
+
+  /** An error outside any turn. */
+  fail({ code, message, retryable }: Failure): void {
+    const { conversationId, clock } = this.#options
+    const recoverable = isRecoverable({ code, retryable })
+    this.announce({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
+    this.#warn(code, message)
+  }
+
+  /** A reply of an earlier run that was not over when its program ended. */
+  tellLeft({ turnId, heard }: { turnId: string; heard: string }): void {
+    const { conversationId, clock } = this.#options
+    const atMs = clock.now()
+    this.announce({ type: 'RESPONSE_INTERRUPTED', conversationId, turnId, atMs, reason: 'left', heard, timings: {} })
+  }
+
+  /** Speech counts for the timings: when the caller ended, and when a barge-in began. */
+  noteSpeech(event: SpeechEvent): void {
+    const { clock, settings } = this.#options
+    const { interruption, endpointing } = settings()
+    const atMs = event.atMs ?? clock.now()
+    if (event.type === 'SPEECH_STARTED') {
+      const isNew = this.#isSilentFor(interruption.falseAfterMs, atMs)
+      this.#voice = { sinceMs: isNew ? atMs : (this.#voice?.sinceMs ?? atMs) }
+    }
+    if (event.type === 'SPEECH_ENDED') {
+      if (this.#voice !== undefined) this.#voice.endedAtMs = atMs
+      this.#callerEndedAtMs = atMs
+    }
+    // Without voice activity the transcript is the only sign of when the caller ended.
+    const isTranscript = event.type === 'SPEECH_DETECTED' || event.type === 'SPEECH_PARTIAL'
+    if (isTranscript && this.#isSilentFor(endpointing.maxDelayMs, atMs)) this.#callerEndedAtMs = atMs
+  }
+
+  /** Typed words end when they come. */
+  noteTyped(): void {
+    this.#callerEndedAtMs = this.#options.clock.now()
+  }
+
+  /** Resolves when the turn has ended, or with the conversation. */
+  outcome(turnId: string): Promise<TurnOutcome> {
+    return new Promise((resolve) => {
+      if (this.#isClosed) resolve(unheard(turnId))
+      else this.#awaited.set(turnId, [...(this.#awaited.get(turnId) ?? []), resolve])
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    const current = this.#current
+    for (const [turnId, waiting] of this.#awaited) {
+      const outcome =
+        current?.turnId === turnId
+          ? { ...unheard(turnId), ...this.#generated, heard: this.#heardOf(current.replyId) }
+          : unheard(turnId)
+      waiting.forEach((resolve) => resolve(outcome))
+    }
+    this.#awaited.clear()
+    this.#events.complete()
   }
 
   /** Adds what the chart cannot know. */
-  function completed(fact: ConversationEmitted): ServiceEvent | null {
+  #completed(fact: ConversationEmitted): ServiceEvent | null {
+    const { clock, records } = this.#options
     const atMs = clock.now()
     switch (fact.type) {
       case 'CALLER_TURN_ENDED':
-        committed = { turnId: fact.turnId, endedAtMs: callerEndedAtMs }
-        callerEndedAtMs = undefined
+        this.#committed = { turnId: fact.turnId, endedAtMs: this.#callerEndedAtMs }
+        this.#callerEndedAtMs = undefined
         return { ...fact, atMs }
       case 'RESPONSE_GENERATING': {
         const { turnId, replyId } = fact
         const { moments } = records.open(replyId)
         moments.askedAtMs = atMs
         // What the assistant says by itself follows nobody's words.
+        const committed = this.#committed
         if (committed?.turnId === turnId && committed.endedAtMs !== undefined)
           moments.callerEndedAtMs = committed.endedAtMs
-        current = { turnId, replyId }
-        generated = { text: '' }
-        voice = undefined
+        this.#current = { turnId, replyId }
+        this.#generated = { text: '' }
+        this.#voice = undefined
         return { ...fact, atMs }
       }
       case 'RESPONSE_STARTED':
         records.open(fact.replyId).moments.firstSegmentAtMs ??= atMs
         return { ...fact, atMs }
       case 'RESPONSE_GENERATED':
-        generated = { text: fact.text, model: fact.model, backend: fact.backend }
+        this.#generated = { text: fact.text, model: fact.model, backend: fact.backend }
         return { ...fact, atMs, timings: records.timings(fact.replyId), ...records.promptOf(fact.replyId) }
       case 'RESPONSE_FINISHED':
-        return { ...fact, atMs, heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        return { ...fact, atMs, heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
       case 'RESPONSE_INTERRUPTED': {
         const { moments } = records.open(fact.replyId)
-        moments.bargeInAtMs = voice?.sinceMs ?? atMs
+        moments.bargeInAtMs = this.#voice?.sinceMs ?? atMs
         if (moments.silentAtMs === undefined || moments.silentAtMs < moments.bargeInAtMs) moments.silentAtMs = atMs
-        noteUnfinished(fact.replyId)
-        return { ...fact, atMs, heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        this.#noteUnfinished(fact.replyId)
+        return { ...fact, atMs, heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
       }
       case 'ERROR_OCCURRED': {
-        const heard = heardOf(fact.replyId)
-        noteUnfinished(fact.replyId)
         const { failure, ...told } = fact
-        failed = {
-          error: failure,
-          timings: records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId),
-        }
+        const heard = this.#heardOf(fact.replyId)
+        const timings = records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId)
+        this.#failed = { error: failure, timings }
+        this.#noteUnfinished(fact.replyId)
         return { ...told, atMs, ...(heard === '' ? {} : { heard }) }
       }
       case 'BACKCHANNEL_HEARD':
@@ -115,87 +169,49 @@ export function createEventDesk({
   }
 
   /** A reply that was cut has said what it has said. */
-  function noteUnfinished(replyId: string): void {
-    if (generated.text === '') generated = { ...generated, text: records.find(replyId)?.text ?? '' }
+  #noteUnfinished(replyId: string): void {
+    const text = this.#options.records.find(replyId)?.text ?? ''
+    if (this.#generated.text === '') this.#generated = { ...this.#generated, text }
   }
 
   /** Nothing of the caller's voice for so long: it does not belong to what comes now. */
-  function isSilentFor(ms: Milliseconds, atMs: Milliseconds): boolean {
+  #isSilentFor(ms: Milliseconds, atMs: Milliseconds): boolean {
+    const voice = this.#voice
     return voice === undefined || (voice.endedAtMs !== undefined && atMs - voice.endedAtMs > ms)
   }
 
-  const heardOf = (replyId: string) => records.find(replyId)?.ledger.heard() ?? ''
-
-  function settle(event: ServiceEvent): void {
-    if (!('turnId' in event) || event.turnId === undefined) return
-    const waiting = awaited.get(event.turnId)
-    if (waiting === undefined) return
-    const { turnId } = event
-    const resolve = (outcome: TurnOutcome) => waiting.forEach((one) => one(outcome))
-    if (event.type === 'RESPONSE_FINISHED')
-      resolve({ turnId, ending: 'finished', ...generated, heard: event.heard, timings: event.timings })
-    else if (event.type === 'RESPONSE_INTERRUPTED')
-      resolve({ turnId, ending: 'interrupted', ...generated, heard: event.heard, timings: event.timings })
-    else if (event.type === 'ERROR_OCCURRED') {
-      const { error = { code: event.code, message: event.message, retryable: event.recoverable }, timings = {} } =
-        failed ?? {}
-      resolve({ turnId, ending: 'failed', ...generated, heard: event.heard ?? '', timings, error })
-    } else return
-    awaited.delete(turnId)
+  #heardOf(replyId: string): string {
+    return this.#options.records.find(replyId)?.ledger.heard() ?? ''
   }
 
-  return {
-    events: events.asObservable(),
-    tell(fact) {
-      const event = completed(fact)
-      if (event === null) return
-      publish(event)
-      if (event.type === 'ERROR_OCCURRED') logger?.warn({ conversationId, code: event.code }, event.message)
-    },
-    announce: publish,
-    fail({ code, message, retryable }) {
-      const recoverable = isRecoverable({ code, retryable })
-      publish({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
-      logger?.warn({ conversationId, code }, message)
-    },
-    tellLeft({ turnId, heard }) {
-      const atMs = clock.now()
-      publish({ type: 'RESPONSE_INTERRUPTED', conversationId, turnId, atMs, reason: 'left', heard, timings: {} })
-    },
-    noteSpeech(event) {
-      const atMs = event.atMs ?? clock.now()
-      if (event.type === 'SPEECH_STARTED') {
-        const isNew = isSilentFor(settings().interruption.falseAfterMs, atMs)
-        voice = { sinceMs: isNew ? atMs : (voice?.sinceMs ?? atMs) }
+  #settle(event: ServiceEvent): void {
+    if (!('turnId' in event) || event.turnId === undefined) return
+    const waiting = this.#awaited.get(event.turnId)
+    const ended = waiting === undefined ? undefined : this.#outcomeOf(event, event.turnId)
+    if (waiting === undefined || ended === undefined) return
+    this.#awaited.delete(event.turnId)
+    for (const resolve of waiting) resolve(ended)
+  }
+
+  #outcomeOf(event: ServiceEvent, turnId: string): TurnOutcome | undefined {
+    switch (event.type) {
+      case 'RESPONSE_FINISHED':
+        return { turnId, ending: 'finished', ...this.#generated, heard: event.heard, timings: event.timings }
+      case 'RESPONSE_INTERRUPTED':
+        return { turnId, ending: 'interrupted', ...this.#generated, heard: event.heard, timings: event.timings }
+      case 'ERROR_OCCURRED': {
+        const { code, message, recoverable } = event
+        const { error = { code, message, retryable: recoverable }, timings = {} } = this.#failed ?? {}
+        return { turnId, ending: 'failed', ...this.#generated, heard: event.heard ?? '', timings, error }
       }
-      if (event.type === 'SPEECH_ENDED') {
-        if (voice !== undefined) voice.endedAtMs = atMs
-        callerEndedAtMs = atMs
-      }
-      // Without voice activity the transcript is the only sign of when the caller ended.
-      const isTranscript = event.type === 'SPEECH_DETECTED' || event.type === 'SPEECH_PARTIAL'
-      if (isTranscript && isSilentFor(settings().endpointing.maxDelayMs, atMs)) callerEndedAtMs = atMs
-    },
-    noteTyped() {
-      callerEndedAtMs = clock.now()
-    },
-    outcome: (turnId) =>
-      new Promise((resolve) => {
-        if (isClosed) resolve(unheard(turnId))
-        else awaited.set(turnId, [...(awaited.get(turnId) ?? []), resolve])
-      }),
-    close() {
-      isClosed = true
-      for (const [turnId, waiting] of awaited) {
-        const outcome =
-          current?.turnId === turnId
-            ? { ...unheard(turnId), ...generated, heard: heardOf(current.replyId) }
-            : unheard(turnId)
-        waiting.forEach((resolve) => resolve(outcome))
-      }
-      awaited.clear()
-      events.complete()
-    },
+      default:
+        return undefined
+    }
+  }
+
+  #warn(code: string, message: string): void {
+    const { logger, conversationId } = this.#options
+    logger?.warn({ conversationId, code }, message)
   }
 }
 

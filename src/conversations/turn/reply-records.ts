@@ -1,6 +1,14 @@
 import { Subject, type Observable } from 'rxjs'
-import type { Clock, Delta, PromptMetrics, ReplyInput, Timings, Usage } from '../../../machines/vocabulary.ts'
-import { holdDeltas, type ReplyMark } from '../../generation/index.ts'
+import type {
+  Clock,
+  Delta,
+  Milliseconds,
+  PromptMetrics,
+  ReplyInput,
+  Timings,
+  Usage,
+} from '../../../machines/vocabulary.ts'
+import { holdDeltas, type DeltaHold, type ReplyMark } from '../../generation/index.ts'
 import type { Character } from '../character.ts'
 import { createLedger, type Ledger } from '../../speaking/ledger.ts'
 import { timingsOf, type TurnMoments } from './timings.ts'
@@ -19,76 +27,94 @@ export interface ReplyRecord {
 }
 
 /** The replies of one conversation that are not over: at most one, and a speculation. */
-export interface ReplyRecords {
+export class ReplyRecords {
+  readonly #clock: Clock
+  readonly #character: () => Character
+  readonly #records = new Map<string, ReplyRecord>()
+  readonly #deltas = new Subject<Delta>()
+  /** Made with the first reply. */
+  #hold: DeltaHold | undefined
+
+  constructor(clock: Clock, character: () => Character) {
+    this.#clock = clock
+    this.#character = character
+  }
+
+  get deltas(): Observable<Delta> {
+    return this.#deltas
+  }
+
   /** The record of a reply that begins. */
-  open(replyId: string): ReplyRecord
-  find(replyId: string): ReplyRecord | undefined
-  /** A reply begins: the deltas of a speculation are held back until it is shown. */
-  begin(input: ReplyInput): void
-  show(replyId: string): void
-  /** Passes on the deltas of replies that are not over. */
-  onDelta(delta: Delta): void
-  onMark(mark: ReplyMark): void
-  /** Drops every record but those of the replies named. */
-  keepOnly(replyIds: readonly (string | undefined)[]): void
-  timings(replyId: string): Timings
-  /** What the prompt cost, where a model was asked. */
-  promptOf(replyId: string): { prompt?: PromptMetrics }
-  readonly deltas: Observable<Delta>
-  close(): void
-}
-
-export function createReplyRecords({ clock, character }: { clock: Clock; character(): Character }): ReplyRecords {
-  const records = new Map<string, ReplyRecord>()
-  const deltas = new Subject<Delta>()
-
-  const open = (replyId: string): ReplyRecord => {
-    const known = records.get(replyId)
+  open(replyId: string): ReplyRecord {
+    const known = this.#records.get(replyId)
     if (known) return known
-    const now = character()
-    const ledger = createLedger(now.settings.segments.charMs)
-    const record: ReplyRecord = { replyId, character: now, ledger, moments: {}, text: '', attempt: 0 }
-    records.set(replyId, record)
+    const character = this.#character()
+    const ledger = createLedger(character.settings.segments.charMs)
+    const record: ReplyRecord = { replyId, character, ledger, moments: {}, text: '', attempt: 0 }
+    this.#records.set(replyId, record)
     return record
   }
 
-  const hold = holdDeltas((delta) => {
-    const record = records.get(delta.replyId)
+  find(replyId: string): ReplyRecord | undefined {
+    return this.#records.get(replyId)
+  }
+
+  /** A reply begins: the deltas of a speculation are held back until it is shown. */
+  begin(input: ReplyInput): void {
+    this.open(input.replyId)
+    this.#hold ??= holdDeltas((delta) => this.#pass(delta))
+    this.#hold.begin(input)
+  }
+
+  show(replyId: string): void {
+    this.#hold?.show(replyId)
+  }
+
+  /** Passes on the deltas of replies that are not over. */
+  onDelta(delta: Delta): void {
+    if (this.#hold === undefined) this.#pass(delta)
+    else this.#hold.onDelta(delta)
+  }
+
+  onMark(mark: ReplyMark): void {
+    const record = this.#records.get(mark.replyId)
+    if (record) noteMark(record, mark)
+  }
+
+  /** Drops every record but those of the replies named. */
+  keepOnly(replyIds: readonly (string | undefined)[]): void {
+    for (const replyId of this.#records.keys()) {
+      if (!replyIds.includes(replyId)) this.#records.delete(replyId)
+    }
+  }
+
+  /** What the sink has still to play of a reply. */
+  unspokenMs(replyId: string): Milliseconds {
+    return this.find(replyId)?.ledger.unspokenMs(this.#clock.now()) ?? 0
+  }
+
+  timings(replyId: string): Timings {
+    return timingsOf(this.#records.get(replyId)?.moments ?? {}, this.#clock)
+  }
+
+  /** What the prompt cost, where a model was asked. */
+  promptOf(replyId: string): { prompt?: PromptMetrics } {
+    const prompt = this.#records.get(replyId)?.prompt
+    return prompt === undefined ? {} : { prompt }
+  }
+
+  close(): void {
+    this.#records.clear()
+    this.#deltas.complete()
+  }
+
+  #pass(delta: Delta): void {
+    const record = this.#records.get(delta.replyId)
     if (record === undefined) return
     if (delta.attempt > record.attempt) record.text = ''
     record.attempt = Math.max(record.attempt, delta.attempt)
     if (delta.kind === 'text') record.text += delta.text
-    deltas.next(delta)
-  })
-
-  return {
-    open,
-    find: (replyId) => records.get(replyId),
-    begin(input) {
-      open(input.replyId)
-      hold.begin(input)
-    },
-    show: hold.show,
-    onDelta: hold.onDelta,
-    onMark(mark) {
-      const record = records.get(mark.replyId)
-      if (record) noteMark(record, mark)
-    },
-    keepOnly(replyIds) {
-      for (const replyId of records.keys()) {
-        if (!replyIds.includes(replyId)) records.delete(replyId)
-      }
-    },
-    timings: (replyId) => timingsOf(records.get(replyId)?.moments ?? {}, clock),
-    promptOf(replyId) {
-      const prompt = records.get(replyId)?.prompt
-      return prompt === undefined ? {} : { prompt }
-    },
-    deltas: deltas.asObservable(),
-    close() {
-      records.clear()
-      deltas.complete()
-    },
+    this.#deltas.next(delta)
   }
 }
 
