@@ -47,6 +47,8 @@ export interface Turn extends CallPlace {
 
 /** The piece of a reply handed to the sink at once. */
 export interface Segment {
+  /** Whose reply it is: one sink may speak for many conversations. */
+  conversationId: string
   replyId: string
   /** From 0, counted within the reply. */
   index: number
@@ -56,10 +58,14 @@ export interface Segment {
   source: string
   /** White space between the source of the segment before and this one; '' for the first. */
   gap: string
+  /** BCP 47 tag of the language that it is spoken in. */
+  language: string
+  /** The voice that speaks it, where the conversation has several. */
+  voice?: string
 }
 
 /** A segment as it was cut, not yet part of a reply. `gap + source`, joined, gives the text back. */
-export type CutSegment = Omit<Segment, 'replyId'>
+export type CutSegment = Pick<Segment, 'index' | 'text' | 'source' | 'gap'>
 
 /** Cuts deltas into segments; one per attempt. */
 export interface Segmenter {

@@ -326,8 +326,8 @@ export class Resident implements Hearer, Replying {
     this.#memory.note(event)
     if (event.type === 'RESPONSE_FINISHED') this.lastHeardOutAtMs = event.atMs
     if (event.type === 'RESPONSE_SEGMENT' && this.segments.observed) {
-      const { replyId, index, text, source, gap } = event
-      this.segments.next({ replyId, index, text, source, gap })
+      const { type: _, turnId: __, atMs: ___, ...segment } = event
+      this.segments.next(segment)
     }
     this.#host.publish(event)
   }

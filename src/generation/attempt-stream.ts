@@ -36,7 +36,8 @@ export function createAttemptStream(options: {
 }): AttemptStream {
   const { input, clock, settings, conversation, sendBack } = options
   const { attempt } = input
-  const { replyId } = input.reply
+  const { conversationId, replyId } = input.reply
+  const { language } = settings
   const { idleMs } = settings.timeouts
   const filter = createTextFilter()
   const reply = createReplyText({
@@ -72,7 +73,7 @@ export function createAttemptStream(options: {
       if (closed) return
       if (!segmented) mark('first-segment')
       segmented = true
-      sendBack({ type: 'SEGMENT_CUT', segment: { replyId, index, text, source, gap } })
+      sendBack({ type: 'SEGMENT_CUT', segment: { conversationId, replyId, index, text, source, gap, language } })
     }
   }
 

@@ -12,8 +12,8 @@ export function recallLogic(
   remember: (conversation: ReplyConversation, input: ReplyInput) => Promise<Remembered | undefined> | undefined,
 ) {
   return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
-    const { replyId, purpose, text } = input
-    const conversation = world.conversationOf(input.conversationId)
+    const { conversationId, replyId, purpose, text } = input
+    const conversation = world.conversationOf(conversationId)
     let left = false
     conversation.begin(input)
     const tell = (event: ReplyEvent) => {
@@ -22,13 +22,13 @@ export function recallLogic(
 
     function recite(words: Remembered): void {
       if (left) return
-      const segmenter = world.createSegmenter(conversation.characterOf(replyId).settings, () =>
-        conversation.unspokenMs(replyId),
-      )
+      const { settings } = conversation.characterOf(replyId)
+      const segmenter = world.createSegmenter(settings, () => conversation.unspokenMs(replyId))
       conversation.onDelta({ replyId, attempt: 1, kind: 'text', text: words.text })
       for (const { index, text: spoken, source, gap } of [...segmenter.push(words.text), ...segmenter.end()]) {
         if (index === 0) conversation.onMark({ type: 'first-segment', replyId, attempt: 1, atMs: world.clock.now() })
-        tell({ type: 'SEGMENT_CUT', segment: { replyId, index, text: spoken, source, gap } })
+        const segment = { conversationId, replyId, index, text: spoken, source, gap, language: settings.language }
+        tell({ type: 'SEGMENT_CUT', segment })
       }
       tell({ type: 'TEXT_COMPLETED', end: words })
     }

@@ -19,11 +19,12 @@ export interface ReplyScript {
  */
 export function scriptedReply(script: string | ReplyScript): CallbackActorLogic<ReplyCommand, ReplyInput> {
   const { segments = [], fail, ends = true } = typeof script === 'string' ? { segments: [script] } : script
-  return fromCallback<ReplyCommand, ReplyInput>(({ input: { replyId }, sendBack }) => {
+  return fromCallback<ReplyCommand, ReplyInput>(({ input: { conversationId, replyId }, sendBack }) => {
     const report = (what: ReplyReport) => sendBack(what)
     segments.forEach((text, index) => {
       const gap = index === 0 ? '' : ' '
-      report({ type: 'REPLY_SEGMENT', replyId, attempt: 1, segment: { replyId, index, text, source: text, gap } })
+      const segment = { conversationId, replyId, index, text, source: text, gap, language: 'en' }
+      report({ type: 'REPLY_SEGMENT', replyId, attempt: 1, segment })
     })
     if (fail !== undefined) {
       const error: Failure = { code: 'internal', message: 'the scripted reply fails', retryable: false, ...fail }

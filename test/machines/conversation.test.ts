@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type ConversationEvent } from '../../machines/index.ts'
+import { aSegment } from '../support/a-segment.ts'
 import {
   after,
   asked,
@@ -301,7 +302,7 @@ describe('responding', () => {
   test('segments handed over are told, and more text is forwarded', () => {
     const handed: ConversationEvent = {
       type: 'PLAYBACK_HANDED',
-      segment: { replyId: 'reply-1', index: 0, text: 'Hi.', source: 'Hi.', gap: '' },
+      segment: { ...aSegment, replyId: 'reply-1' },
     }
     expect(after([...speaking, handed]).told.at(-1)).toBe('RESPONSE_SEGMENT')
     expect(after([...speaking, segment('reply-1', 1)]).situation.context.reply?.cut).toBe(2)

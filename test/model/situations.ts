@@ -9,6 +9,7 @@ import type { SnapshotFrom } from 'xstate'
 import { isComplete, turnText } from '../../machines/conversation/caller-words.ts'
 import type { conversationMachine, ConversationContext, ConversationEvent } from '../../machines/index.ts'
 import { saysOnly } from '../../machines/words.ts'
+import { aSegment } from '../support/a-segment.ts'
 
 export type Situation = SnapshotFrom<typeof conversationMachine>
 
@@ -73,7 +74,7 @@ export function isProgress({ type }: ConversationEvent): boolean {
 
 function worldEvents(situation: Situation, replyIds: readonly string[]): ConversationEvent[] {
   const { reply } = situation.context
-  const segment = { replyId: reply?.replyId ?? goneReply, index: 0, text: 'Hi.', source: 'Hi.', gap: '' }
+  const segment = { ...aSegment, replyId: reply?.replyId ?? goneReply }
   const fromReplies = replyIds.flatMap((replyId): ConversationEvent[] => [
     { type: 'REPLY_DELAYED', replyId, reason: 'loading' },
     // A reply that is over calls nothing.

@@ -5,12 +5,13 @@ import { Config } from '../../src/config/config.ts'
 import { createLedger } from '../../src/speaking/ledger.ts'
 import { createPlayer } from '../../src/speaking/player.ts'
 import type { Playback, SpeechSink } from '../../src/speaking/sink.ts'
+import { aSegment } from '../support/a-segment.ts'
 import { handClock } from '../support/hand-clock.ts'
 
 const settings = Config.parse({})
 
 const segment = (index: number, text = 'Hello there.'): Segment => ({
-  replyId: 'r1',
+  ...aSegment,
   index,
   text,
   source: text,

@@ -1,8 +1,9 @@
+import { aSegment } from '../support/a-segment.ts'
 import { describe, expect, it } from 'vitest'
 import { sinkFrom, type Playback } from '../../src/speaking/sink.ts'
 import { expectedSpeechMs } from '../../src/speaking/speech-length.ts'
 
-const segment = { replyId: 'r', index: 0, text: 'Hello.', source: 'Hello.', gap: '' }
+const segment = { ...aSegment, text: 'Hello.', source: 'Hello.' }
 
 const listen = (play: (text: string, signal: AbortSignal) => Promise<void>) => {
   const told: string[] = []

@@ -6,6 +6,7 @@ import {
   type PolicyChanges,
   type ToolCall,
 } from '../../machines/index.ts'
+import { aSegment } from './a-segment.ts'
 
 /* The words of the conversation chart's tests. */
 
@@ -48,7 +49,7 @@ export const segment = (replyId: string, index = 0): ConversationEvent => ({
   type: 'REPLY_SEGMENT',
   replyId,
   attempt: 1,
-  segment: { replyId, index, text: 'Hi.', source: 'Hi.', gap: '' },
+  segment: { ...aSegment, replyId, index },
 })
 export const textOver = (replyId: string): ConversationEvent => ({
   type: 'REPLY_ENDED',

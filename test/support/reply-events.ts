@@ -3,7 +3,8 @@ import type { AttemptFailure, Candidate } from '../../machines/reply/policy.ts'
 import type { AttemptInput, CallInput, LocateInput, ReplyEvent } from '../../machines/reply/context.ts'
 import type { CallAnswer } from '../../machines/tool-calls.ts'
 import { replyMachine } from '../../machines/reply/machine.ts'
-import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, Segment, ToolCall } from '../../machines/vocabulary.ts'
+import { aSegment } from './a-segment.ts'
+import type { ErrorCode, ReplyCommand, ReplyInput, ReplyReport, ToolCall } from '../../machines/vocabulary.ts'
 import { settlingClock } from './settling-clock.ts'
 
 /** The words of the reply chart's tests. */
@@ -18,7 +19,7 @@ export const m1: Candidate = { model: 'm1', target: 0, origin: 'a', loaded: true
 export const m2: Candidate = { model: 'm2', target: 0, origin: 'a', loaded: true }
 export const cold: Candidate = { model: 'm4', target: 0, origin: 'a', loaded: false }
 export const far: Candidate = { model: 'm3', target: 1, origin: 'b' }
-export const segment: Segment = { replyId: 'r1', index: 0, text: 'Hi.', source: 'Hi.', gap: '' }
+export const segment = aSegment
 
 export const unknown: ReplyEvent = { type: 'WORDS_UNKNOWN' }
 export const located = (...candidates: Candidate[]): ReplyEvent => ({ type: 'MODELS_LOCATED', candidates })

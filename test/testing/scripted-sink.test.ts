@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { aSegment } from '../support/a-segment.ts'
 import type { Playback } from '../../src/speaking/sink.ts'
 import { scriptedSink, type SinkScript } from '../../src/testing/scripted-sink.ts'
 import { virtualClock } from '../../src/testing/virtual-clock.ts'
@@ -9,7 +10,7 @@ function play(script: SinkScript, text = 'abc') {
   const told: (readonly [number, string])[] = []
   const say = (what: Playback) =>
     told.push([clock.now(), what.type === 'progressed' ? `${what.chars}` : what.type] as const)
-  const playing = sink.play({ replyId: 'r', index: 0, text, source: text, gap: '' }).subscribe(say)
+  const playing = sink.play({ ...aSegment, text, source: text }).subscribe(say)
   return { clock, sink, told, playing }
 }
 
@@ -48,7 +49,7 @@ describe('the scripted sink', () => {
     const clock = virtualClock()
     const sink = scriptedSink({}, clock)
     sink.pause?.()
-    sink.play({ replyId: 'r', index: 0, text: 'a', source: 'a', gap: '' }).subscribe()
+    sink.play({ ...aSegment, text: 'a', source: 'a' }).subscribe()
     expect(clock.pending).toBe(0)
     sink.resume?.()
     expect(await clock.runUntilIdle()).toBe(90)
