@@ -20,9 +20,8 @@ export interface Hearer {
   whenReady(run: () => void): void
 }
 
-/** Hears an event: it is stamped, judged where it is ambient, and sent to the conversation's actor. */
-export function hear(hearer: Hearer, given: SpeechEvent, clock: Clock, logger: Logger | undefined): void {
-  const event = stamped(given, clock)
+/** Hears an event that carries its moment: it is judged where it is ambient, and sent to the conversation's actor. */
+export function hear(hearer: Hearer, event: SpeechEvent, clock: Clock, logger: Logger | undefined): void {
   // A stop waits for nothing.
   if (event.type === 'SYSTEM_STOPPED') return hearer.send(event)
   hearer.whenReady(() => {
@@ -49,25 +48,15 @@ function hearAmbient(
     logger?.warn({ conversationId, error: String(error) }, 'the ambient policy threw; the speech is ignored')
     hearer.send({ ...event, verdict: 'ignore' })
   }
-  const decided = (verdict: AmbientVerdict, { atMs } = event) => {
+  const decided = (verdict: AmbientVerdict, now: { atMs?: number } = {}) => {
     if (verdict === 'answer') desk.noteSpeech({ ...event, type: 'SPEECH_DETECTED' })
-    hearer.send({ ...event, ...(atMs === undefined ? {} : { atMs }), verdict })
+    hearer.send({ ...event, ...now, verdict })
   }
   try {
     const verdict = judge(utterance, context, hearer.signal)
     if (typeof verdict === 'string') decided(verdict)
-    else verdict.then((later) => decided(later, stamped({ ...event, atMs: clock.now() }, clock)), broke)
+    else verdict.then((later) => decided(later, { atMs: clock.now() }), broke)
   } catch (error) {
     broke(error)
   }
-}
-
-/** A source that stamps its events may lag this much; what claims to be older is stamped on arrival. */
-const longestLagMs = 10_000
-
-/** Stamped on arrival; a source may say that it happened a little earlier. */
-function stamped<Event extends { atMs?: number }>(event: Event, clock: Clock): Event {
-  const nowMs = clock.now()
-  const isPlausible = event.atMs !== undefined && event.atMs <= nowMs && event.atMs > nowMs - longestLagMs
-  return isPlausible ? event : { ...event, atMs: nowMs }
 }

@@ -4,7 +4,10 @@ import { hasWords } from '../../machines/conversation/caller-words.ts'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation/events.ts'
 import type { conversationMachine } from '../../machines/conversation/machine.ts'
 import type { Clock, CloseReason, Delta, Segment, ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
+import { LlmError } from '../backends/contract.ts'
+import { followSource } from '../listening/follow-source.ts'
 import type { SpeechParser } from '../listening/parse-speech.ts'
+import { createStamps, type Stamps } from '../listening/stamps.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Logger } from '../runtime/options.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
@@ -72,6 +75,8 @@ export class Resident implements Hearer, Replying {
   readonly #gate = new Gate()
   readonly #sources = new Subscription()
   #character: Character
+  /** Of the bus and the wire; a source that is listened to has its own. */
+  #stamp: Stamps | undefined
   #attached = 0
   #asked = 0
   #isIdle = true
@@ -80,6 +85,7 @@ export class Resident implements Hearer, Replying {
   #opening: Promise<void> | undefined
   #left: Promise<void> | undefined
   #isLeaving = false
+  #isDraining = false
 
   constructor(
     id: string,
@@ -149,7 +155,17 @@ export class Resident implements Hearer, Replying {
 
   /** Nobody speaks, no reply is made or spoken, nothing waits, nothing listens to it or speaks for it. */
   isQuiet(): boolean {
-    return this.#attached === 0 && this.#isIdle && this.#gate.isOpen
+    return this.#attached === 0 && this.isIdle()
+  }
+
+  /** Nobody speaks and no reply is made or spoken. */
+  isIdle(): boolean {
+    return this.#isIdle && this.#gate.isOpen
+  }
+
+  /** Takes no new turn from now on. */
+  drain(): void {
+    this.#isDraining = true
   }
 
   /** The caller was in the middle of saying something. */
@@ -160,31 +176,26 @@ export class Resident implements Hearer, Replying {
 
   // ------------------------------------------------------------------------------------- what programs do
 
-  /** Hears an event of a source, which may be anything. */
-  hear(raw: unknown): void {
-    const parsed = this.#host.parse(raw)
-    if (parsed.ok) this.take(parsed.event)
-    else this.desk.fail({ code: 'bad-input', message: parsed.message, retryable: false })
+  /** Hears an event of the bus or the wire, which was parsed already. */
+  take(event: SpeechEvent): void {
+    this.#stamp ??= createStamps(this.#host.clock)
+    this.#hear(this.#stamp(event))
   }
 
-  /** Hears an event that was parsed already. */
-  take(event: SpeechEvent): void {
-    hear(this, event, this.#host.clock, this.#host.logger)
+  /** What was said to it could not be read. */
+  refuse(message: string): void {
+    this.desk.fail({ code: 'bad-input', message, retryable: false })
   }
 
   listenTo(speech: Observable<SpeechEvent>): Subscription {
-    return this.#attach(
-      speech.subscribe({
-        next: (event) => this.hear(event),
-        error: (error: unknown) =>
-          this.desk.fail({
-            code: 'speech-source',
-            message: `the speech source failed: ${nameOf(error)}; subscribe a new one`,
-            retryable: true,
-          }),
-        complete: () => this.take({ type: 'SPEECH_ENDED' }),
-      }),
-    )
+    const source = followSource(speech, {
+      parse: this.#host.parse,
+      clock: this.#host.clock,
+      hear: (event) => this.#hear(event),
+      refuse: (message) => this.refuse(message),
+      fail: (message) => this.desk.fail({ code: 'speech-source', message, retryable: true }),
+    })
+    return this.#attach(source)
   }
 
   speakTo(sink: SpeechSink): Subscription {
@@ -192,7 +203,7 @@ export class Resident implements Hearer, Replying {
   }
 
   async ask(text: string, { speaker }: { speaker?: string } = {}): Promise<TurnOutcome> {
-    const typed = givenText(text, this.#character.settings.limits.utteranceChars)
+    const typed = this.#words(text)
     const from = speaker === undefined ? {} : { speaker }
     return new Promise((resolve) => {
       this.#gate.pass(() => {
@@ -206,7 +217,7 @@ export class Resident implements Hearer, Replying {
   }
 
   async say(text: string, options: { protected?: boolean } = {}): Promise<TurnOutcome> {
-    const announced = givenText(text, this.#character.settings.limits.utteranceChars)
+    const announced = this.#words(text)
     const isProtected = options.protected ?? false
     const atMs = this.#host.clock.now()
     return new Promise((resolve) => {
@@ -283,6 +294,14 @@ export class Resident implements Hearer, Replying {
 
   // ---------------------------------------------------------------------------------------- its own actor
 
+  #hear(event: SpeechEvent): void {
+    if (this.#isLeaving) return
+    // A turn that is open may be finished; over a reply no new one begins.
+    const isHeard =
+      !this.#isDraining || this.actor.getSnapshot().matches('detecting') || event.type === 'SYSTEM_STOPPED'
+    if (isHeard) hear(this, event, this.#host.clock, this.#host.logger)
+  }
+
   noteHeard(replyId: string, text: string): void {
     this.#memory.heard(replyId, text)
   }
@@ -315,6 +334,12 @@ export class Resident implements Hearer, Replying {
     actor.start()
   }
 
+  /** Words that begin a turn. Throws LlmError `bad-input` for none or too many, `overloaded` where no turn may begin. */
+  #words(text: string): string {
+    if (this.#isDraining) throw draining()
+    return givenText(text, this.#character.settings.limits.utteranceChars)
+  }
+
   /** A life that leaves ends its actor itself. */
   #ended(): void {
     if (!this.#isLeaving) this.#keeper.onEnded(this)
@@ -345,6 +370,7 @@ export class Resident implements Hearer, Replying {
   }
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown reason'
+/** What whoever begins a turn is answered while the service drains. */
+export function draining(): LlmError {
+  return new LlmError('overloaded', { message: 'the service drains and takes no new turns; ask another one' })
 }

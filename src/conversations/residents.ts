@@ -14,7 +14,7 @@ import { ConversationOfId, type Conversation, type ConversationKeeper } from './
 import { createDeafness } from './deafness.ts'
 import { isOfReply } from './generate.ts'
 import { createLines, type ConversationLine } from './lines.ts'
-import { Resident, type ResidentHost, type ResidentKeeper } from './resident.ts'
+import { draining, Resident, type ResidentHost, type ResidentKeeper } from './resident.ts'
 
 /** Who is in memory: the one map from id to conversation, and the one place where a life begins and ends. */
 export interface Residents {
@@ -35,6 +35,8 @@ export interface Residents {
   /** What is in memory, as it changes. */
   readonly lines: Observable<readonly ConversationLine[]>
   stopAll(): Promise<void>
+  /** Takes no new turns. Resolves when all that run are over, or after `graceMs`. */
+  drain(graceMs: Milliseconds): Promise<void>
   /** Lets nobody in any more, and resolves when all have left. */
   close(): Promise<void>
 }
@@ -71,6 +73,8 @@ export function createResidents(options: ResidentsOptions): Residents {
   let replies = 0
   let cancelSweep: (() => void) | undefined
   let isClosed = false
+  /** Called when nobody is in memory any more. */
+  let drained: (() => void) | undefined
 
   function step(place: Place, event: ResidencyEvent['type']): void {
     const wasCounted = isCounted(place)
@@ -113,6 +117,7 @@ export function createResidents(options: ResidentsOptions): Residents {
     const { id } = resident
     const place = places.get(id)
     if (place?.resident !== resident) return
+    if (drained !== undefined && resident.isIdle()) return void leave(resident, 'LEAVE_WANTED', 'left')
     const isQuiet = resident.isQuiet()
     step(place, isQuiet ? 'CONVERSATION_QUIETED' : 'CONVERSATION_STIRRED')
     quietSince.delete(id)
@@ -131,7 +136,12 @@ export function createResidents(options: ResidentsOptions): Residents {
     await resident.leave(reason)
     step(place, 'LINES_WRITTEN')
     if (place.residency === 'absent') places.delete(id)
-    else if (place.residency === 'opening') void place.resident.open()
+    emptied()
+    if (place.residency === 'opening') void place.resident.open()
+  }
+
+  function emptied(): void {
+    if (places.size + unattended.size === 0) drained?.()
   }
 
   /** The one that is idle longest leaves first. */
@@ -168,6 +178,7 @@ export function createResidents(options: ResidentsOptions): Residents {
   function conversation(id: string, settings?: ConversationSettings): Conversation {
     if (isClosed) throw closed()
     const known = find(id)
+    if (known === undefined && drained !== undefined) throw draining()
     const place = known === undefined ? begin(id, settings ?? options.settingsOf?.(id) ?? {}) : places.get(id)
     if (known !== undefined && settings !== undefined) {
       const { history: _, ...changes } = settings
@@ -194,7 +205,9 @@ export function createResidents(options: ResidentsOptions): Residents {
     archive: undefined,
     publish(event) {
       if (isOfReply(event)) publish(event)
-      if (event.type === 'CONVERSATION_CLOSED') unattended.delete(event.conversationId)
+      if (event.type !== 'CONVERSATION_CLOSED') return
+      unattended.delete(event.conversationId)
+      emptied()
     },
   }
   const unattendedKeeper: ResidentKeeper = {
@@ -229,6 +242,7 @@ export function createResidents(options: ResidentsOptions): Residents {
     stopAll,
     unattended({ changes, history }) {
       if (isClosed) throw closed()
+      if (drained !== undefined) throw draining()
       do replies += 1
       while (places.has(`single-${replies}`))
       const id = `single-${replies}`
@@ -246,9 +260,24 @@ export function createResidents(options: ResidentsOptions): Residents {
         else find(id)?.take(event)
         return
       }
-      if (find(id) === undefined && !deafness.lets(id, event)) return
+      const opens = drained === undefined && deafness.lets(id, event)
+      if (find(id) === undefined && !opens) return
       conversation(id)
       find(id)?.take(event)
+    },
+    drain(graceMs) {
+      return new Promise((resolve) => {
+        const cancel = clock.schedule(resolve, graceMs)
+        drained = () => {
+          cancel()
+          resolve()
+        }
+        for (const { resident } of places.values()) {
+          resident.drain()
+          stirred(resident)
+        }
+        emptied()
+      })
     },
     async close() {
       isClosed = true

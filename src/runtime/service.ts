@@ -1,5 +1,5 @@
-import { merge, Subject, type Observable, type Subscription } from 'rxjs'
-import type { ErrorCode, ServiceEvent } from '../../machines/vocabulary.ts'
+import { map, merge, Subject, type Observable, type Subscription } from 'rxjs'
+import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
 import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
 import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
 import { createConnections } from '../connecting/connections.ts'
@@ -12,6 +12,7 @@ import type { Replies } from '../conversations/turn/replies.ts'
 import { provideConversations } from '../conversations/world.ts'
 import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
 import { createGeneration } from '../generation/index.ts'
+import { fromBus } from '../listening/from-bus.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
@@ -49,8 +50,13 @@ export interface LlmService {
   diagnose(): Promise<Diagnosis>
   /** Ends every conversation: `stopped`. */
   stop(): Promise<void>
-  /** Leaves: ends no conversation, frees everything. */
+  /** Leaves: every conversation is closed, none is `stopped`, and everything is free. */
   close(): Promise<void>
+  /**
+   * Closes without cutting anybody short: takes no new turns, lets those that run end for `graceMs` (10 000) at most, then
+   * closes.
+   */
+  drain(graceMs?: Milliseconds): Promise<void>
 }
 
 /** The six names that colloquy subscribes to on a shared bus. */
@@ -164,7 +170,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       const id = claimedBy(raw)
       const known = residents.find(id)
       if (known === undefined) notice('bad-input', parsed.message, id)
-      else known.hear(raw)
+      else known.refuse(parsed.message)
     } catch (error) {
       // Too many conversations: thrown to a caller, reported on a bus.
       if (!(error instanceof LlmError)) throw error
@@ -186,7 +192,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   return {
     async initialize() {
       if (bus && onBus === undefined) {
-        const speech = merge(...speechTypes.map((type) => bus.on(type)))
+        const speech = merge(...speechTypes.map((type) => bus.on(type).pipe(map((payload) => fromBus(type, payload)))))
         onBus = speech.subscribe({
           next: hearBus,
           error: () => notice('speech-source', 'the event bus ended with an error; nothing more is heard from it'),
@@ -234,14 +240,20 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     checkConnection: () => connections.to({}).check(),
     diagnose: () => diagnose(connections.to({}), settings, clock),
     stop: () => residents.stopAll(),
-    async close() {
-      life.abort()
-      onBus?.unsubscribe()
-      const left = residents.close()
-      generation.close()
-      await Promise.all([left, archive?.close(), connections.close()])
-      published.complete()
+    async drain(graceMs = 10_000) {
+      await residents.drain(graceMs)
+      await close()
     },
+    close,
+  }
+
+  async function close(): Promise<void> {
+    life.abort()
+    onBus?.unsubscribe()
+    const left = residents.close()
+    generation.close()
+    await Promise.all([left, archive?.close(), connections.close()])
+    published.complete()
   }
 }
 
