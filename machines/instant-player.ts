@@ -2,6 +2,7 @@ import { fromCallback } from 'xstate'
 import type { PlaybackReport, PlayerCommand, Segment } from './vocabulary.ts'
 
 export interface PlayerInput {
+  replyId: string
   /** The segments that are ready when speaking begins. */
   segments: Segment[]
 }

@@ -98,7 +98,6 @@ export const conversationMachine = conversation.createMachine({
               { target: '.hearing', actions: { type: 'noteFinal', params: told } },
             ],
             CALLER_TYPED: { target: '.over', actions: { type: 'noteTyped', params: told } },
-            REPLY_UNWANTED: { target: '#conversation.idle', actions: 'forgetTurn' },
           },
           states: {
             hearing: {
@@ -275,22 +274,16 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
+        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
         REPLY_UNWANTED: [
-          // What the caller has said or is saying meanwhile is a turn of its own.
           {
-            guard: 'isCallerHeard',
+            guard: 'isTurnOpen',
             target: 'detecting',
-            actions: {
-              type: 'tellInterrupted',
-              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
-            },
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
           {
             target: 'idle',
-            actions: [
-              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-              'forgetTurn',
-            ],
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
         ],
         TURN_STORED: {
@@ -393,7 +386,7 @@ export const conversationMachine = conversation.createMachine({
       invoke: {
         src: 'player',
         id: 'player',
-        input: ({ context }) => ({ segments: [...(context.reply?.waiting ?? [])] }),
+        input: ({ context: { reply } }) => ({ replyId: reply?.replyId ?? '', segments: [...(reply?.waiting ?? [])] }),
       },
       initial: 'streaming',
       on: {
@@ -459,22 +452,16 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
+        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
         REPLY_UNWANTED: [
-          // What the caller has said or is saying meanwhile is a turn of its own.
           {
-            guard: 'isCallerHeard',
+            guard: 'isTurnOpen',
             target: 'detecting',
-            actions: {
-              type: 'tellInterrupted',
-              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
-            },
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
           {
             target: 'idle',
-            actions: [
-              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-              'forgetTurn',
-            ],
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
         ],
         REPLY_DELAYED: {

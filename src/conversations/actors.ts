@@ -16,7 +16,7 @@ export interface ConversationWorld {
   detector: EndpointDetector | undefined
   reply: ReplyLogic
   /** A player for the reply that is about to be spoken. */
-  openPlayer(report: (event: PlaybackReport) => void): Player
+  openPlayer(replyId: string, report: (event: PlaybackReport) => void): Player
   /** The caller may soon want a reply: a good moment to find out which API the backend speaks. */
   onDetecting(): void
 }
@@ -29,7 +29,7 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
     actors: {
       reply,
       player: fromCallback<PlayerCommand, PlayerInput>(({ input, sendBack, receive }) => {
-        const player = openPlayer(sendBack)
+        const player = openPlayer(input.replyId, sendBack)
         receive((command) => {
           if (command.type === 'PLAYBACK_QUEUED') player.play(command.segment)
           else if (command.type === 'PLAYBACK_PAUSE_WANTED') player.pause()

@@ -13,7 +13,7 @@ import type { Journal } from '../persistence/journal.ts'
 import { createPlayer } from '../speaking/player.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { expectedSpeechMs } from '../speaking/speech-length.ts'
-import { actorClock, provideConversation, watchFailure } from './actors.ts'
+import { actorClock, provideConversation } from './actors.ts'
 import { createEventDesk } from './turn/event-desk.ts'
 import { createGate } from './gate.ts'
 import { givenHistory, givenText } from './given.ts'
@@ -42,11 +42,14 @@ export interface Conversation {
   listenTo(speech: Observable<SpeechEvent>): Subscription
   /** Speaks through a sink until unsubscribed. A second sink at a time is a `config` error. */
   speakTo(sink: SpeechSink): Subscription
-  /** A typed caller turn. Resolves when its reply has ended, however it did; rejects for bad input alone. */
+  /**
+   * A typed caller turn. Resolves when the reply to these words has ended, or with the conversation; rejects with
+   * `bad-input` alone. Words typed while nobody may interrupt are answered together, in one turn.
+   */
   ask(text: string): Promise<TurnOutcome>
   /** The assistant speaks by itself. Waits until nobody speaks. */
   say(text: string, options?: { protected?: boolean }): Promise<TurnOutcome>
-  /** Ends the reply that is made or spoken, protected or not. */
+  /** Ends the reply that is made or spoken, protected or not, and nothing else: the caller's words stay. */
   interrupt(reason?: string): void
   /** Ends the conversation: `stopped`. */
   stop(): Promise<void>
@@ -90,7 +93,6 @@ export function createConversation(
   let hasOwnSink = false
   let history: readonly Turn[] = givenHistory(options.history)
   let lastHeardOutAtMs: number | null = null
-  let asked = 0
 
   const reply = generation.replyLogic({
     id,
@@ -116,9 +118,8 @@ export function createConversation(
     detector: parts.detector,
     reply,
     onDetecting,
-    openPlayer: (report) => {
-      const { reply: exchange } = actor.getSnapshot().context
-      const record = records.open(exchange?.replyId ?? '')
+    openPlayer: (replyId, report) => {
+      const record = records.open(replyId)
       return createPlayer({
         sink: () => sink,
         ledger: record.ledger,
@@ -128,7 +129,7 @@ export function createConversation(
         report(event) {
           if (event.type === 'PLAYBACK_STARTED') record.moments.firstAudioAtMs ??= clock.now()
           if (event.type === 'PLAYBACK_PAUSED') record.moments.silentAtMs = clock.now()
-          if (event.type === 'PLAYBACK_FINISHED') journal?.heard(record.replyId, record.ledger.heard())
+          if (event.type === 'PLAYBACK_FINISHED') journal?.heard(replyId, record.ledger.heard())
           report(event)
         },
       })
@@ -156,25 +157,16 @@ export function createConversation(
   }
   const isAnswering = (replyId: string) => actor.getSnapshot().context.reply?.replyId === replyId
 
-  const desk = createEventDesk({ conversationId: id, clock, records, settings, logger })
+  const desk = createEventDesk({ conversationId: id, clock, records, settings, logger, keep })
   const journal = archive?.journal({
     conversationId: id,
     counters: () => {
       const { turns, replies } = actor.getSnapshot().context
-      return { turns, replies, begun: asked }
+      return { turns, replies }
     },
     onStored: (turnId, durable) => send({ type: 'TURN_STORED', turnId, durable }),
     // What is written last is told when the conversation itself tells nothing more.
     report: (failure) => (life.signal.aborted ? archive.report(failure, id) : desk.fail(failure)),
-  })
-  desk.events.subscribe((event) => {
-    history = foldHistory(history, event)
-    journal?.tell(event)
-    if (event.type === 'RESPONSE_FINISHED') lastHeardOutAtMs = clock.now()
-    if (event.type === 'RESPONSE_SEGMENT') {
-      const { replyId, index, text, source, gap } = event
-      segments.next({ replyId, index, text, source, gap })
-    }
   })
   actor.on('*', (fact: ConversationEmitted) => desk.tell(fact))
   actor.subscribe({
@@ -182,12 +174,13 @@ export function createConversation(
       const { reply: current, speculation } = snapshot.context
       records.keepOnly([current?.replyId, speculation?.replyId])
     },
-    complete: close,
-  })
-  watchFailure(actor, (error) => {
-    logger?.error({ conversationId: id, error: String(error) }, 'the conversation actor broke')
-    desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
-    close()
+    complete: leave,
+    // Without this observer XState would throw the error where nothing can catch it.
+    error(error: unknown) {
+      logger?.error({ conversationId: id, error: String(error) }, 'the conversation actor broke')
+      desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
+      leave()
+    },
   })
   actor.start()
   const ready = journal === undefined ? Promise.resolve() : resume(journal)
@@ -201,14 +194,23 @@ export function createConversation(
     else {
       const { counters, unfinished } = remembered
       ;({ history } = remembered)
-      asked = counters.begun
       send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
       if (unfinished !== undefined) desk.tellLeft(unfinished)
     }
     gate.open()
   }
 
-  function close(): void {
+  function keep(event: ServiceEvent): void {
+    history = foldHistory(history, event)
+    journal?.tell(event)
+    if (event.type === 'RESPONSE_FINISHED') lastHeardOutAtMs = clock.now()
+    if (event.type !== 'RESPONSE_SEGMENT') return
+    const { replyId, index, text, source, gap } = event
+    segments.next({ replyId, index, text, source, gap })
+  }
+
+  /** The actor has ended, however it did: by a stop, a close or a break, and has told all that it had to tell. */
+  function leave(): void {
     if (life.signal.aborted) return
     const { reply: left } = actor.getSnapshot().context
     if (left !== null) {
@@ -217,8 +219,7 @@ export function createConversation(
     }
     life.abort()
     sources.unsubscribe()
-    actor.stop()
-    desk.close()
+    desk.close(left)
     gate.open()
     void journal?.close()
     records.close()
@@ -258,7 +259,7 @@ export function createConversation(
       return history
     },
     hear,
-    close,
+    close: () => void actor.stop(),
     listenTo(speech) {
       const source = speech.subscribe({
         next: hear,
@@ -288,26 +289,21 @@ export function createConversation(
     },
     async ask(text) {
       const typed = checked(text)
-      return new Promise((resolve) => {
-        gate.pass(() => {
-          // Words typed while nobody may interrupt wait together, and are answered together.
-          const turnId = actor.getSnapshot().context.said.typedTurnId ?? `typed-${(asked += 1)}`
-          resolve(desk.outcome(turnId))
-          desk.noteTyped()
-          send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: clock.now() })
-        })
+      const { asker, outcome } = desk.askFor()
+      gate.pass(() => {
+        desk.noteTyped()
+        send({ type: 'CALLER_TYPED', text: typed, asker, atMs: clock.now() })
       })
+      return outcome
     },
     async say(text, options = {}) {
       const announced = checked(text)
-      return new Promise((resolve) => {
-        gate.pass(() => {
-          const turnId = `said-${(asked += 1)}`
-          resolve(desk.outcome(turnId))
-          const isProtected = options.protected ?? false
-          send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs: clock.now() })
-        })
-      })
+      const { asker, outcome } = desk.askFor()
+      const isProtected = options.protected ?? false
+      gate.pass(() =>
+        send({ type: 'ANNOUNCEMENT_MADE', text: announced, protected: isProtected, asker, atMs: clock.now() }),
+      )
+      return outcome
     },
     interrupt: (reason) =>
       gate.pass(() => send({ type: 'REPLY_UNWANTED', atMs: clock.now(), ...(reason === undefined ? {} : { reason }) })),

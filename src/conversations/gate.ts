@@ -6,16 +6,17 @@ export interface Gate {
 }
 
 export function createGate(): Gate {
-  let waiting: (() => void)[] | undefined = []
+  const waiting: (() => void)[] = []
+  let isOpen = false
   return {
     pass(run) {
-      if (waiting === undefined) run()
+      if (isOpen) run()
       else waiting.push(run)
     },
     open() {
-      const all = waiting ?? []
-      waiting = undefined
-      for (const run of all) run()
+      // What one of them sets going waits behind those that came before it.
+      for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) run()
+      isOpen = true
     },
   }
 }

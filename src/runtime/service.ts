@@ -245,6 +245,8 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       for (const one of conversations.values()) one.close()
       for (const reply of singles) reply.cancel()
       conversations.clear()
+      // One that is closed by its own subscriber ends when it has told what it was about to tell.
+      await Promise.resolve()
       generation.close()
       await Promise.all([archive?.close(), connections.close()])
       published.complete()

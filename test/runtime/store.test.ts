@@ -106,7 +106,7 @@ describe('a conversation that a store keeps', () => {
     const second = talk({ options: { store } })
     await second.conversation.ready
     expect(second.events).toMatchObject([
-      { type: 'RESPONSE_INTERRUPTED', turnId: 'typed-1', reason: 'left', heard: 'One two three' },
+      { type: 'RESPONSE_INTERRUPTED', turnId: 'turn-1', reason: 'left', heard: 'One two three' },
     ])
     expect(second.conversation.history).toMatchObject([
       { role: 'user', text: 'count' },

@@ -1,6 +1,7 @@
 import { Subject, type Observable } from 'rxjs'
 import type { ConversationEmitted } from '../../../machines/conversation/events.ts'
-import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent, Timings } from '../../../machines/vocabulary.ts'
+import type { Exchange } from '../../../machines/conversation/exchange.ts'
+import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent } from '../../../machines/vocabulary.ts'
 import type { Logger } from '../../runtime/options.ts'
 import type { ReplyRecords } from './reply-records.ts'
 import type { Settings } from '../../config/config.ts'
@@ -18,9 +19,13 @@ export interface EventDesk {
   noteSpeech(event: SpeechEvent): void
   /** Typed words end when they come. */
   noteTyped(): void
-  /** Resolves when the turn has ended, or with the conversation. */
-  outcome(turnId: string): Promise<TurnOutcome>
-  close(): void
+  /**
+   * A key for whoever asks for a turn, and the outcome of that turn. It resolves when the turn ends that the asked
+   * words have become, or with the conversation, whatever became of them.
+   */
+  askFor(): { asker: string; outcome: Promise<TurnOutcome> }
+  /** Settles all who still wait; those of the reply that is left learn what was heard of it. */
+  close(left: Exchange | null): void
 }
 
 export function createEventDesk({
@@ -29,33 +34,52 @@ export function createEventDesk({
   records,
   settings,
   logger,
+  keep,
 }: {
   conversationId: string
+  /** Called with each event before anybody else, in the order in which they happened. */
+  keep: (event: ServiceEvent) => void
   clock: Clock
   records: ReplyRecords
   settings: Pick<Settings, 'endpointing' | 'interruption'>
   logger: Logger | undefined
 }): EventDesk {
   const events = new Subject<ServiceEvent>()
-  const awaited = new Map<string, ((outcome: TurnOutcome) => void)[]>()
+  /** Told already, but not to all subscribers: one of them made something happen meanwhile. */
+  const outbox: ServiceEvent[] = []
+  let isPublishing = false
+  const awaited = new Map<string, (outcome: TurnOutcome) => void>()
+  let asked = 0
   let isClosed = false
-  /** The turn whose reply is made or spoken, with text and model for its outcome. */
-  let current: { turnId: string; replyId: string } | undefined
+  /** The reply that was told of last, with its text and model. */
+  let current: string | undefined
   let generated: Pick<TurnOutcome, 'text' | 'model' | 'backend'> = { text: '' }
-  /** What is known when a reply fails: its event carries no timings. */
-  let failedTimings: Timings = {}
   let callerEndedAtMs: Milliseconds | undefined
   /** The turn committed last, and when its speech ended. */
   let committed: { turnId: string; endedAtMs: Milliseconds | undefined } | undefined
   /** Voice activity since the last reply began, as one possible interruption. */
   let voice: { sinceMs: Milliseconds; endedAtMs?: Milliseconds } | undefined
 
+  /** To all subscribers one event after the other, so that each of them sees the same order. */
   function publish(event: ServiceEvent): void {
-    events.next(event)
-    settle(event)
+    if (isClosed) return
+    keep(event)
+    outbox.push(event)
+    if (isPublishing) return
+    isPublishing = true
+    for (let next = outbox.shift(); next !== undefined; next = outbox.shift()) events.next(next)
+    isPublishing = false
+    if (isClosed) events.complete()
   }
 
-  /** Adds what the chart cannot know. */
+  function settle(askers: Iterable<string>, outcome: TurnOutcome): void {
+    for (const asker of askers) {
+      awaited.get(asker)?.(outcome)
+      awaited.delete(asker)
+    }
+  }
+
+  /** Adds what the chart cannot know, and settles whoever waited for the end of a turn. */
   function completed(fact: ConversationEmitted): ServiceEvent | null {
     const atMs = clock.now()
     switch (fact.type) {
@@ -70,8 +94,8 @@ export function createEventDesk({
         // What the assistant says by itself follows nobody's words.
         if (committed?.turnId === turnId && committed.endedAtMs !== undefined)
           moments.callerEndedAtMs = committed.endedAtMs
-        current = { turnId, replyId }
         generated = { text: '' }
+        current = replyId
         voice = undefined
         return { ...fact, atMs }
       }
@@ -81,20 +105,28 @@ export function createEventDesk({
       case 'RESPONSE_GENERATED':
         generated = { text: fact.text, model: fact.model, backend: fact.backend }
         return { ...fact, atMs, timings: records.timings(fact.replyId), ...records.promptOf(fact.replyId) }
-      case 'RESPONSE_FINISHED':
-        return { ...fact, atMs, heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+      case 'RESPONSE_FINISHED': {
+        const { askers, ...told } = fact
+        const end = { heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        settle(askers, { turnId: fact.turnId, ending: 'finished', ...generated, ...end })
+        return { ...told, atMs, ...end }
+      }
       case 'RESPONSE_INTERRUPTED': {
+        const { askers, ...told } = fact
         const { moments } = records.open(fact.replyId)
         moments.bargeInAtMs = voice?.sinceMs ?? atMs
         if (moments.silentAtMs === undefined || moments.silentAtMs < moments.bargeInAtMs) moments.silentAtMs = atMs
-        noteUnfinished(fact.replyId)
-        return { ...fact, atMs, heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        const end = { heard: heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        settle(askers, { turnId: fact.turnId, ending: 'interrupted', ...saidSoFar(fact.replyId), ...end })
+        return { ...told, atMs, ...end }
       }
       case 'ERROR_OCCURRED': {
+        const { askers, ...told } = fact
         const heard = heardOf(fact.replyId)
-        failedTimings = records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId)
-        noteUnfinished(fact.replyId)
-        return { ...fact, atMs, ...(heard === '' ? {} : { heard }) }
+        const timings = records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId)
+        const end = { heard, timings, error: { code: fact.code, message: fact.message } }
+        settle(askers, { turnId: fact.turnId, ending: 'failed', ...saidSoFar(fact.replyId), ...end })
+        return { ...told, atMs, ...(heard === '' ? {} : { heard }) }
       }
       case 'BACKCHANNEL_HEARD':
         return null
@@ -104,8 +136,9 @@ export function createEventDesk({
   }
 
   /** A reply that was cut has said what it has said. */
-  function noteUnfinished(replyId: string): void {
-    if (generated.text === '') generated = { ...generated, text: records.find(replyId)?.text ?? '' }
+  function saidSoFar(replyId: string): typeof generated {
+    const known = replyId === current ? generated : { text: '' }
+    return known.text === '' ? { ...known, text: records.find(replyId)?.text ?? '' } : known
   }
 
   /** Nothing of the caller's voice for so long: it does not belong to what comes now. */
@@ -114,23 +147,6 @@ export function createEventDesk({
   }
 
   const heardOf = (replyId: string) => records.find(replyId)?.ledger.heard() ?? ''
-
-  function settle(event: ServiceEvent): void {
-    if (!('turnId' in event) || event.turnId === undefined) return
-    const waiting = awaited.get(event.turnId)
-    if (waiting === undefined) return
-    const { turnId } = event
-    const resolve = (outcome: TurnOutcome) => waiting.forEach((one) => one(outcome))
-    if (event.type === 'RESPONSE_FINISHED')
-      resolve({ turnId, ending: 'finished', ...generated, heard: event.heard, timings: event.timings })
-    else if (event.type === 'RESPONSE_INTERRUPTED')
-      resolve({ turnId, ending: 'interrupted', ...generated, heard: event.heard, timings: event.timings })
-    else if (event.type === 'ERROR_OCCURRED') {
-      const error = { code: event.code, message: event.message }
-      resolve({ turnId, ending: 'failed', ...generated, heard: event.heard ?? '', timings: failedTimings, error })
-    } else return
-    awaited.delete(turnId)
-  }
 
   return {
     events: events.asObservable(),
@@ -166,27 +182,26 @@ export function createEventDesk({
     noteTyped() {
       callerEndedAtMs = clock.now()
     },
-    outcome: (turnId) =>
-      new Promise((resolve) => {
-        if (isClosed) resolve(unheard(turnId))
-        else awaited.set(turnId, [...(awaited.get(turnId) ?? []), resolve])
-      }),
-    close() {
-      isClosed = true
-      for (const [turnId, waiting] of awaited) {
-        const outcome =
-          current?.turnId === turnId
-            ? { ...unheard(turnId), ...generated, heard: heardOf(current.replyId) }
-            : unheard(turnId)
-        waiting.forEach((resolve) => resolve(outcome))
+    askFor() {
+      const asker = `asker-${(asked += 1)}`
+      const outcome = new Promise<TurnOutcome>((resolve) => {
+        if (isClosed) resolve(noTurn)
+        else awaited.set(asker, resolve)
+      })
+      return { asker, outcome }
+    },
+    close(left) {
+      if (left !== null) {
+        const { turnId, replyId, askers } = left
+        const end = { heard: heardOf(replyId), timings: records.timings(replyId) }
+        settle(askers, { turnId, ending: 'interrupted', ...saidSoFar(replyId), ...end })
       }
-      awaited.clear()
-      events.complete()
+      settle(awaited.keys(), noTurn)
+      isClosed = true
+      if (!isPublishing) events.complete()
     },
   }
 }
 
-/** How a turn ends that the conversation did not live to see. */
-function unheard(turnId: string): TurnOutcome {
-  return { turnId, ending: 'interrupted', text: '', heard: '', timings: {} }
-}
+/** What becomes of words that the conversation did not live to take for a turn. */
+const noTurn: TurnOutcome = { ending: 'interrupted', text: '', heard: '', timings: {} }
