@@ -1,6 +1,7 @@
 /** The public API of colloquy, every export by name. */
 export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
 export type { Conversation } from './conversations/conversation.ts'
+export type { AskOptions } from './conversations/resident.ts'
 export type { ConversationChanges, ConversationSettings } from './conversations/character.ts'
 export type { ConversationLine } from './conversations/lines.ts'
 export type { TurnOutcome } from './conversations/turn/outcome.ts'

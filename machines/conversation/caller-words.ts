@@ -14,8 +14,10 @@ export interface CallerWords {
   longVoiceAtMs: Milliseconds | null
   /** The detector's word on these transcripts, between 0 and 1; null while it was not asked. */
   endOfTurn: number | null
-  /** Given for a typed turn, which is complete as it stands. */
-  typedTurnId: string | null
+  /** Some of it was typed: the turn is complete as it stands. */
+  isTyped: boolean
+  /** Whoever waits for the outcome of this turn. */
+  askers: readonly string[]
   /** Speculations started on this turn. */
   speculations: number
 }
@@ -45,7 +47,8 @@ export const noWords: CallerWords = {
   partialAtMs: 0,
   longVoiceAtMs: null,
   endOfTurn: null,
-  typedTurnId: null,
+  isTyped: false,
+  askers: [],
   speculations: 0,
 }
 

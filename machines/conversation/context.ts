@@ -22,7 +22,7 @@ export interface ConversationContext extends ConversationInput {
   reply: Exchange | null
   /** A reply begun ahead of the commit: only in `detecting`. */
   speculation: Exchange | null
-  announcements: readonly { turnId: string; text: string; protected: boolean }[]
+  announcements: readonly Announcement[]
   turns: number
   replies: number
   /** The state left last, for STATE_CHANGED. */
@@ -36,10 +36,21 @@ export interface DetectorInput {
   text: string
 }
 
+/** What the assistant will say by itself once nobody speaks. */
+export interface Announcement {
+  text: string
+  protected: boolean
+  /** Whoever waits for its outcome. */
+  askers: readonly string[]
+}
+
 /** A moment that an event or an action brings along. */
 export type Timed = { atMs?: number }
 /** A transcript. */
 export type Transcript = Timed & { text: string; speaker?: string }
+
+/** Who waits for the outcome of what an event brings, if anybody does. */
+export type Asked = { asker?: string }
 
 /** The moment an event brings along, if it does. */
 export function momentIn(event: ConversationEvent): Timed {
@@ -57,5 +68,5 @@ export function voiceOf({ voice, formerVoice, policy }: ConversationContext, atM
 }
 
 export function nextTurnId(context: ConversationContext): string {
-  return context.said.typedTurnId ?? `turn-${context.turns + 1}`
+  return `turn-${context.turns + 1}`
 }

@@ -32,10 +32,10 @@ export type ConversationEvent =
   | Exclude<SpeechEvent, AmbientSpeechDetected>
   /** `verdict`: what the ambient policy decided; without it the chart answers when it is named. */
   | (AmbientSpeechDetected & { verdict?: AmbientVerdict })
-  /** A typed caller turn, complete as it stands. */
-  | { type: 'CALLER_TYPED'; text: string; turnId: string; speaker?: string; atMs?: Milliseconds }
-  /** The assistant has something to say by itself. */
-  | { type: 'ANNOUNCEMENT_MADE'; text: string; turnId: string; protected: boolean; atMs?: Milliseconds }
+  /** A typed caller turn, complete as it stands. `asker`: who waits for its outcome. */
+  | { type: 'CALLER_TYPED'; text: string; speaker?: string; asker?: string; atMs?: Milliseconds }
+  /** The assistant has something to say by itself. `asker`: who waits for its outcome. */
+  | { type: 'ANNOUNCEMENT_MADE'; text: string; protected: boolean; asker?: string; atMs?: Milliseconds }
   /** The program wants the reply to end, protected or not. */
   | { type: 'REPLY_UNWANTED'; reason?: string; atMs?: Milliseconds }
   /** The detector's word: how likely the turn is over, from 0 to 1. */
@@ -59,6 +59,14 @@ export type ConversationEvent =
 
 type Fact<Event> = Omit<Event, 'atMs'>
 
+/** The end of a turn's reply, and who was waiting for it: each asker is named by exactly one ending. */
+interface Ending {
+  conversationId: string
+  turnId: string
+  replyId: string
+  askers: readonly string[]
+}
+
 /** What the chart emits: facts. The runtime adds the moment, the timings and what was heard. */
 export type ConversationEmitted =
   | Fact<CallerTurnEnded>
@@ -68,10 +76,10 @@ export type ConversationEmitted =
   | Fact<ResponseSegment>
   | Fact<ToolCalled>
   | ({ type: 'RESPONSE_GENERATED'; conversationId: string; turnId: string; replyId: string } & ReplyEnd)
-  | { type: 'RESPONSE_FINISHED'; conversationId: string; turnId: string; replyId: string }
-  | { type: 'RESPONSE_INTERRUPTED'; conversationId: string; turnId: string; replyId: string; reason: InterruptReason }
+  | ({ type: 'RESPONSE_FINISHED' } & Ending)
+  | ({ type: 'RESPONSE_INTERRUPTED'; reason: InterruptReason } & Ending)
   /** `failure`: all that is known of it, for whoever waits for the turn. */
-  | (Fact<ErrorOccurred> & { replyId: string; failure: Failure })
+  | (Fact<ErrorOccurred> & Ending & { failure: Failure })
   | Fact<AmbientSpeechIgnored>
   | Fact<StateChanged>
   | Fact<ConversationConfigured>

@@ -7,6 +7,8 @@ export interface Exchange {
   purpose: ReplyPurpose
   /** The words it answers, or says. */
   text: string
+  /** Whoever waits for its outcome. */
+  askers: readonly string[]
   /** Plays to its end whatever the caller says. */
   protected: boolean
   attempt: number
@@ -25,9 +27,11 @@ export interface Exchange {
 }
 
 export function newExchange(
-  given: Pick<Exchange, 'replyId' | 'turnId' | 'purpose' | 'text'> & Partial<Pick<Exchange, 'protected' | 'stored'>>,
+  given: Pick<Exchange, 'replyId' | 'turnId' | 'purpose' | 'text'> &
+    Partial<Pick<Exchange, 'askers' | 'protected' | 'stored'>>,
 ): Exchange {
   return {
+    askers: [],
     protected: false,
     stored: 'no-store',
     ...given,

@@ -39,14 +39,13 @@ export const guards = {
   isVoiceOver: ({ context }: Situation) => !isVoiceOpen(context),
   isVoiceToBeJudged: ({ context }: Situation) =>
     isVoiceOpen(context) && mayInterrupt(context) && context.voice?.serial !== context.reply?.toleratedVoice,
-  isCallerHeard: ({ context }: Situation) => hasWords(context.said) || isVoiceOpen(context),
   isTurnOpen: ({ context }: Situation) => hasWords(context.said) || context.voice !== null,
   hasNoWords: ({ context }: Situation) => !hasWords(context.said),
   endsAtOnce: ({ context }: Situation) => endsAtOnce(context),
   asksDetector: ({ context: { said, policy } }: Situation) =>
     policy.endpointing.asksDetector && said.endOfTurn === null && isComplete(said),
   wantsNoAnswer: ({ context: { said, policy } }: Situation) =>
-    said.typedTurnId === null && saysOnly(turnText(said), policy.interruption.stopWords),
+    !said.isTyped && saysOnly(turnText(said), policy.interruption.stopWords),
 
   maySpeculateAtOnce: ({ context }: Situation) => maySpeculate(context) && isComplete(context.said),
   maySpeculateSoon: ({ context }: Situation) => maySpeculate(context) && context.said.partial !== null,
@@ -94,7 +93,7 @@ function mayInterrupt({ policy, reply }: ConversationContext): boolean {
 
 /** A typed turn is complete as it stands; so is a final of a source that sends no voice activity. */
 function endsAtOnce({ said, voice, policy }: ConversationContext): boolean {
-  if (said.typedTurnId !== null) return true
+  if (said.isTyped) return true
   const { noVadDelayMs, asksDetector, threshold } = policy.endpointing
   const isPredicted = asksDetector ? said.endOfTurn !== null && said.endOfTurn >= threshold : true
   return voice === null && isComplete(said) && noVadDelayMs === 0 && isPredicted

@@ -106,7 +106,6 @@ export const conversationMachine = conversation.createMachine({
               { target: '.hearing', actions: { type: 'noteFinal', params: told } },
             ],
             CALLER_TYPED: { target: '.over', actions: { type: 'noteTyped', params: told } },
-            REPLY_UNWANTED: { target: '#conversation.idle', actions: 'forgetTurn' },
           },
           states: {
             hearing: {
@@ -295,22 +294,16 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
+        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
         REPLY_UNWANTED: [
-          // What the caller has said or is saying meanwhile is a turn of its own.
           {
-            guard: 'isCallerHeard',
+            guard: 'isTurnOpen',
             target: 'detecting',
-            actions: {
-              type: 'tellInterrupted',
-              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
-            },
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
           {
             target: 'idle',
-            actions: [
-              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-              'forgetTurn',
-            ],
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
         ],
         TURN_STORED: {
@@ -483,22 +476,16 @@ export const conversationMachine = conversation.createMachine({
           },
           { actions: { type: 'noteTyped', params: told } },
         ],
+        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
         REPLY_UNWANTED: [
-          // What the caller has said or is saying meanwhile is a turn of its own.
           {
-            guard: 'isCallerHeard',
+            guard: 'isTurnOpen',
             target: 'detecting',
-            actions: {
-              type: 'tellInterrupted',
-              params: ({ event }) => ({ reason: event.reason ?? 'requested' }),
-            },
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
           {
             target: 'idle',
-            actions: [
-              { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-              'forgetTurn',
-            ],
+            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
           },
         ],
         REPLY_DELAYED: {

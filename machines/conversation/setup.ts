@@ -5,6 +5,7 @@ import {
   isVoiceOpen,
   nextTurnId,
   voiceOf,
+  type Asked,
   type ConversationContext,
   type ConversationInput,
   type DetectorInput,
@@ -21,6 +22,8 @@ import { isRecoverable } from '../recoverable.ts'
 import type { ReplyLogic } from '../reply/logic.ts'
 import { stoppedWithReply, type CallAnswer } from '../tool-calls.ts'
 import type { DelayReason, Failure, InterruptReason, ReplyEnd, Segment, StateName } from '../vocabulary.ts'
+
+const askersIn = (asker: string | undefined): readonly string[] => (asker === undefined ? [] : [asker])
 
 /** Nothing to do: what a chart has in an actor's place while nobody provides one. */
 const inert = fromCallback(() => {})
@@ -88,18 +91,17 @@ export const conversation = setup({
         endOfTurn: null,
       },
     })),
-    noteTyped: assign(
-      ({ context: { said } }, { text, turnId, speaker, atMs = 0 }: Transcript & { turnId: string }) => ({
-        said: {
-          ...said,
-          finals: [...said.finals, text.trim()],
-          partial: null,
-          finalAtMs: atMs,
-          speaker: speaker ?? said.speaker,
-          typedTurnId: said.typedTurnId ?? turnId,
-        },
-      }),
-    ),
+    noteTyped: assign(({ context: { said } }, { text, speaker, asker, atMs = 0 }: Transcript & Asked) => ({
+      said: {
+        ...said,
+        finals: [...said.finals, text.trim()],
+        partial: null,
+        finalAtMs: atMs,
+        speaker: speaker ?? said.speaker,
+        isTyped: true,
+        askers: [...said.askers, ...askersIn(asker)],
+      },
+    })),
     notePrediction: assign(({ context: { said } }, { endOfTurn }: { endOfTurn: number }) => ({
       said: { ...said, endOfTurn },
     })),
@@ -108,8 +110,11 @@ export const conversation = setup({
       reply === null ? { policy, nextPolicy: null } : { nextPolicy: policy },
     ),
     noteResumed: assign((_, { turns, replies }: { turns: number; replies: number }) => ({ turns, replies })),
-    noteAnnouncement: assign(({ context }, given: { turnId: string; text: string; protected: boolean }) => ({
-      announcements: [...context.announcements, { turnId: given.turnId, text: given.text, protected: given.protected }],
+    noteAnnouncement: assign(({ context }, given: { text: string; protected: boolean } & Asked) => ({
+      announcements: [
+        ...context.announcements,
+        { text: given.text, protected: given.protected, askers: askersIn(given.asker) },
+      ],
     })),
     /** Voice activity that is over and brought no words was nothing. */
     forgetVoice: assign(({ context }) => (isVoiceOpen(context) || hasWords(context.said) ? {} : overlooked(context))),
@@ -163,6 +168,7 @@ export const conversation = setup({
         turnId: nextTurnId(context),
         purpose: 'answer',
         text: turnText(context.said),
+        askers: context.said.askers,
         stored: context.policy.store.keepsTurns ? 'awaited' : 'no-store',
       }),
     })),
@@ -186,10 +192,9 @@ export const conversation = setup({
         replies: context.replies + 1,
         reply: newExchange({
           replyId,
-          turnId: next.turnId,
+          turnId: nextTurnId(context),
           purpose: 'say',
-          text: next.text,
-          protected: next.protected,
+          ...next,
         }),
       }
     }),
@@ -206,7 +211,8 @@ export const conversation = setup({
       const turnId = nextTurnId(context)
       enqueue.sendTo(speculation.replyId, { type: 'REPLY_ADOPTED', turnId })
       const stored = context.policy.store.keepsTurns ? 'awaited' : 'no-store'
-      enqueue.assign({ reply: { ...speculation, turnId, stored }, speculation: null })
+      const { askers } = context.said
+      enqueue.assign({ reply: { ...speculation, turnId, askers, stored }, speculation: null })
     }),
     startSpeculation: enqueueActions(({ context, enqueue }) => {
       const exchange = context.speculation
@@ -308,11 +314,11 @@ export const conversation = setup({
       const end = context.reply?.end
       if (end?.ok === true) enqueue.emit({ type: 'RESPONSE_GENERATED', ...idsOf(context), ...end.facts })
     }),
-    tellFinished: emit(({ context }) => ({ type: 'RESPONSE_FINISHED' as const, ...idsOf(context) })),
+    tellFinished: emit(({ context }) => ({ type: 'RESPONSE_FINISHED' as const, ...endingOf(context) })),
     tellInterrupted: enqueueActions(({ context, enqueue }, { reason }: { reason: InterruptReason }) => {
       if (context.reply === null) return
       for (const call of context.reply.calls) enqueue.emit(calledFact(context, stoppedWithReply(call)))
-      enqueue.emit({ type: 'RESPONSE_INTERRUPTED', ...idsOf(context), reason })
+      enqueue.emit({ type: 'RESPONSE_INTERRUPTED', ...endingOf(context), reason })
     }),
     tellFailed: enqueueActions(({ context, enqueue }, given: { error?: Failure }) => {
       const end = context.reply?.end
@@ -321,7 +327,7 @@ export const conversation = setup({
       for (const call of context.reply?.calls ?? []) enqueue.emit(calledFact(context, stoppedWithReply(call)))
       const { code, message } = error
       const recoverable = isRecoverable(error)
-      enqueue.emit({ type: 'ERROR_OCCURRED', ...idsOf(context), code, message, recoverable, failure: error })
+      enqueue.emit({ type: 'ERROR_OCCURRED', ...endingOf(context), code, message, recoverable, failure: error })
     }),
     tellAmbientIgnored: emit(({ context }, event: Transcript & { verdict?: 'answer' | 'ignore' | 'context' }) => ({
       type: 'AMBIENT_SPEECH_IGNORED' as const,
@@ -360,6 +366,10 @@ function overlooked({ voice, formerVoice }: ConversationContext) {
 
 function idsOf({ conversationId, reply }: ConversationContext) {
   return { conversationId, turnId: reply?.turnId ?? '', replyId: reply?.replyId ?? '' }
+}
+
+function endingOf(context: ConversationContext) {
+  return { ...idsOf(context), askers: context.reply?.askers ?? [] }
 }
 
 /** Call and result are told together: no call is ever remembered without what came of it. */

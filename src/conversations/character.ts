@@ -44,6 +44,24 @@ export type ConversationSettings = ConversationChanges & {
   history?: readonly Turn[]
 }
 
+/** What one reply may have of its own. */
+export interface ReplyChanges {
+  /** Asked first, instead of `defaultModel`. */
+  model?: string
+  systemPrompt?: string
+  /** Functions that the model may call, instead of the conversation's. */
+  tools?: Readonly<Record<string, Tool>>
+}
+
+/** The same, as changes of a character. Empty where nothing is given. */
+export function changesFor({ model, systemPrompt, tools }: ReplyChanges): ConversationChanges {
+  return {
+    ...(model === undefined ? {} : { defaultModel: model }),
+    ...(systemPrompt === undefined ? {} : { systemPrompt }),
+    ...(tools === undefined ? {} : { tools }),
+  }
+}
+
 /** What a conversation is like: the service's ways, with its own over them. Never changed, only replaced. */
 export type Character = Pick<ServiceParts, 'settings' | 'toolbox' | 'facts' | 'detector' | 'ambientPolicy' | 'sink'> & {
   /** What the chart decides by. */

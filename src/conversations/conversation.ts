@@ -6,7 +6,7 @@ import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
 import type { Logger } from '../runtime/options.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import type { ConversationChanges } from './character.ts'
-import type { Resident } from './resident.ts'
+import type { AskOptions, Resident } from './resident.ts'
 import type { TurnOutcome } from './turn/outcome.ts'
 
 /**
@@ -30,8 +30,12 @@ export interface Conversation {
   listenTo(speech: Observable<SpeechEvent>): Subscription
   /** Speaks through a sink until unsubscribed. A second sink at a time is a `config` error. */
   speakTo(sink: SpeechSink): Subscription
-  /** A typed caller turn. Resolves when its reply has ended, however it did; rejects for bad input and a closed service. */
-  ask(text: string): Promise<TurnOutcome>
+  /**
+   * A typed caller turn. Resolves when the reply to these words has ended, however it did, or with the conversation;
+   * rejects with LlmError for bad input, a service that drains, and one without room. Words typed while nobody may interrupt are
+   * answered together, in one turn.
+   */
+  ask(text: string, options?: AskOptions): Promise<TurnOutcome>
   /** The assistant speaks by itself. Waits until nobody speaks. */
   say(text: string, options?: { protected?: boolean }): Promise<TurnOutcome>
   /** Ends the reply that is made or spoken, protected or not. The caller's words are never lost. */
@@ -48,8 +52,8 @@ export interface Conversation {
 export interface ConversationKeeper {
   /** The life that the id has now, if it has one. */
   find(id: string): Resident | undefined
-  /** The life that the id has now; opens it where it has none. Throws LlmError where there can be none. */
-  wanted(id: string): Resident
+  /** The life that the id has now; opens it where it has none. undefined: the service is closed. Throws LlmError. */
+  wanted(id: string): Resident | undefined
   /** Resolves when it is out of memory. */
   leave(resident: Resident): Promise<void>
   stop(resident: Resident): Promise<void>
@@ -76,7 +80,7 @@ export class ConversationOfId implements Conversation {
 
   /** The life that it has now; it begins one where it has none. */
   get #wanted(): Resident {
-    return (this.#newest = this.#keeper.wanted(this.id))
+    return (this.#newest = this.#keeper.wanted(this.id) ?? this.#newest)
   }
 
   get ready() {
@@ -103,8 +107,8 @@ export class ConversationOfId implements Conversation {
   speakTo(sink: SpeechSink) {
     return this.#wanted.speakTo(sink)
   }
-  async ask(text: string) {
-    return this.#wanted.ask(text)
+  async ask(text: string, options?: AskOptions) {
+    return this.#wanted.ask(text, options)
   }
   async say(text: string, options?: { protected?: boolean }) {
     return this.#wanted.say(text, options)

@@ -1,21 +1,22 @@
 /** Where things wait, in their order, until they may happen. */
 export class Gate {
-  #waiting: (() => void)[] | undefined = []
+  readonly #waiting: (() => void)[] = []
+  #isOpen = false
 
   /** Nothing waits any more. */
   get isOpen(): boolean {
-    return this.#waiting === undefined
+    return this.#isOpen
   }
 
   /** Runs now where the gate is open. */
   pass(run: () => void): void {
-    if (this.#waiting === undefined) run()
+    if (this.#isOpen) run()
     else this.#waiting.push(run)
   }
 
   open(): void {
-    const all = this.#waiting ?? []
-    this.#waiting = undefined
-    for (const run of all) run()
+    // What one of them sets going waits behind those that came before it.
+    for (let run = this.#waiting.shift(); run !== undefined; run = this.#waiting.shift()) run()
+    this.#isOpen = true
   }
 }

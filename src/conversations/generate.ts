@@ -1,23 +1,19 @@
 import { ReplaySubject, type Observable } from 'rxjs'
 import type { Delta, ReplyEnd, Segment, ServiceEvent, Timings, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
-import type { Tool } from '../generation/index.ts'
 import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
 import type { Logger } from '../runtime/options.ts'
+import type { ReplyChanges } from './character.ts'
 import type { Resident } from './resident.ts'
 
-/** What one reply may have of its own. */
-export interface GenerateOptions {
+/** How one reply outside any conversation is made. */
+export interface GenerateOptions extends ReplyChanges {
   /** What was said before, oldest first. */
   history?: readonly Turn[]
+  /** Cancels the reply. */
   signal?: AbortSignal
   /** Who says the text, where it matters to the model. */
   speaker?: string
-  /** Asked first, instead of `defaultModel`. */
-  model?: string
-  systemPrompt?: string
-  /** Functions that the model may call, instead of the service's. */
-  tools?: Readonly<Record<string, Tool>>
 }
 
 export type ReplyResult = ({ ok: true; timings: Timings } & ReplyEnd) | { ok: false; error: LlmError }

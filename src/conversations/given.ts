@@ -5,8 +5,9 @@ import { LlmError } from '../backends/contract.ts'
 import { StoredTurn } from '../persistence/record.ts'
 
 /** Throws LlmError `bad-input` for words that are none, or too many. */
-export function givenText(text: string, utteranceChars: number): string {
-  if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
+export function givenText(text: unknown, utteranceChars: number): string {
+  if (typeof text !== 'string' || text.trim() === '')
+    throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
   if (text.length > utteranceChars) {
     const message = `the text is longer than limits.utteranceChars (${utteranceChars}); shorten it or raise the limit`
     throw new LlmError('bad-input', { message })

@@ -11,7 +11,14 @@ import { createStamps, type Stamps } from '../listening/stamps.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Logger } from '../runtime/options.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
-import { namesOf, withChanges, type Character, type ConversationChanges } from './character.ts'
+import {
+  changesFor,
+  namesOf,
+  withChanges,
+  type Character,
+  type ConversationChanges,
+  type ReplyChanges,
+} from './character.ts'
 import { Gate } from './gate.ts'
 import { givenText } from './given.ts'
 import { hear, type Hearer } from './hearing.ts'
@@ -21,7 +28,7 @@ import { EventDesk } from './turn/event-desk.ts'
 import { Replies, type Replying } from './turn/replies.ts'
 import { ReplyRecords } from './turn/reply-records.ts'
 import type { TurnOutcome } from './turn/outcome.ts'
-import { actorClock, watchFailure } from './world.ts'
+import { actorClock } from './world.ts'
 
 /** What a service lends to its conversations. */
 export interface ResidentHost {
@@ -32,7 +39,7 @@ export interface ResidentHost {
   /** The one chart of the service, provided with its world. */
   machine: typeof conversationMachine
   inspect: ((event: InspectionEvent) => void) | undefined
-  /** Takes every event before those who subscribed to the conversation. */
+  /** Hears every event before those who subscribed to the conversation. */
   publish(event: ServiceEvent): void
 }
 
@@ -44,6 +51,14 @@ export interface ResidentKeeper {
   onStirred(resident: Resident): void
   /** Its actor is done: stopped, or broken. */
   onEnded(resident: Resident): void
+}
+
+/** How one typed turn is answered. */
+export interface AskOptions extends ReplyChanges {
+  /** Who types: the model reads the name where more than one speaks. */
+  speaker?: string
+  /** Ends the reply to these words, or the wait for it. */
+  signal?: AbortSignal
 }
 
 /** What one life begins with. */
@@ -66,6 +81,8 @@ export class Resident implements Hearer, Replying {
   readonly segments = new Subject<Segment>()
   /** Resolves when what a store kept of it has been read. Never rejects. */
   readonly ready: Promise<void>
+  /** Resolves when it is out of memory: its last lines are with the store. Never rejects. */
+  readonly gone: Promise<void>
   /** The last moment at which something happened. */
   lastActiveAtMs: number
   lastHeardOutAtMs: number | undefined
@@ -77,14 +94,17 @@ export class Resident implements Hearer, Replying {
   #character: Character
   /** Of the bus and the wire; a source that is listened to has its own. */
   #stamp: Stamps | undefined
+  /** Replies that were asked for with something of their own, by who asked. */
+  readonly #owned = new Map<string, Character>()
   #attached = 0
-  #asked = 0
   #isIdle = true
   #leaving: AbortController | undefined
   #markReady = () => {}
+  #markGone = () => {}
   #opening: Promise<void> | undefined
-  #left: Promise<void> | undefined
-  #isLeaving = false
+  /** Why it leaves, once it does. */
+  #reason: CloseReason | undefined
+  #isOver = false
   #isDraining = false
 
   constructor(
@@ -102,6 +122,7 @@ export class Resident implements Hearer, Replying {
     this.replies = new Replies(this, logger)
     this.lastActiveAtMs = clock.now()
     this.ready = new Promise((resolve) => (this.#markReady = resolve))
+    this.gone = new Promise((resolve) => (this.#markGone = resolve))
     this.records = new ReplyRecords(clock, () => this.#character)
     this.voice = new Voice({ id, clock, logger, usual: () => this.#character.sink ?? null })
     this.desk = new EventDesk({
@@ -110,7 +131,8 @@ export class Resident implements Hearer, Replying {
       records: this.records,
       settings: () => this.#character.settings,
       logger,
-      take: (event) => this.#take(event),
+      keep: (event) => this.#keep(event),
+      publish: host.publish,
     })
     this.actor = createActor(host.machine, {
       id,
@@ -125,11 +147,11 @@ export class Resident implements Hearer, Replying {
       archive,
       counters: () => {
         const { turns, replies } = this.context
-        return { turns, replies, begun: this.#asked }
+        return { turns, replies }
       },
       onStored: (turnId, durable) => this.send({ type: 'TURN_STORED', turnId, durable }),
       // What is written last is reported when the conversation itself says nothing more.
-      report: (failure) => (this.#isLeaving ? archive?.report(failure, id) : this.desk.fail(failure)),
+      report: (failure) => (this.#isOver ? archive?.report(failure, id) : this.desk.fail(failure)),
     })
     this.#follow()
   }
@@ -202,31 +224,38 @@ export class Resident implements Hearer, Replying {
     return this.#attach(this.voice.speakTo(sink))
   }
 
-  async ask(text: string, { speaker }: { speaker?: string } = {}): Promise<TurnOutcome> {
+  async ask(text: string, options: AskOptions = {}): Promise<TurnOutcome> {
     const typed = this.#words(text)
+    const { signal, speaker } = options
+    const changes = changesFor(options)
     const from = speaker === undefined ? {} : { speaker }
-    return new Promise((resolve) => {
-      this.#gate.pass(() => {
-        // Words typed while nobody may interrupt wait together, and are answered together.
-        const turnId = this.context.said.typedTurnId ?? `typed-${(this.#asked += 1)}`
-        resolve(this.desk.outcome(turnId))
-        this.desk.noteTyped()
-        this.send({ type: 'CALLER_TYPED', text: typed, turnId, atMs: this.#host.clock.now(), ...from })
-      })
+    const own = Object.keys(changes).length === 0 ? undefined : withChanges(this.#character, changes, this.#host.logger)
+    const { asker, outcome } = this.desk.askFor()
+    if (own !== undefined) this.#owned.set(asker, own)
+    const withdraw = () => this.#withdraw(asker)
+    if (signal?.aborted === true) withdraw()
+    else signal?.addEventListener('abort', withdraw, { once: true })
+    void outcome.then(() => {
+      this.#owned.delete(asker)
+      signal?.removeEventListener('abort', withdraw)
     })
+    if (signal?.aborted === true) return outcome
+    this.#gate.pass(() => {
+      this.desk.noteTyped()
+      this.send({ type: 'CALLER_TYPED', text: typed, asker, atMs: this.#host.clock.now(), ...from })
+    })
+    return outcome
   }
 
   async say(text: string, options: { protected?: boolean } = {}): Promise<TurnOutcome> {
     const announced = this.#words(text)
     const isProtected = options.protected ?? false
-    const atMs = this.#host.clock.now()
-    return new Promise((resolve) => {
-      this.#gate.pass(() => {
-        const turnId = `said-${(this.#asked += 1)}`
-        resolve(this.desk.outcome(turnId))
-        this.send({ type: 'ANNOUNCEMENT_MADE', text: announced, turnId, protected: isProtected, atMs })
-      })
+    const { asker, outcome } = this.desk.askFor()
+    this.#gate.pass(() => {
+      const atMs = this.#host.clock.now()
+      this.send({ type: 'ANNOUNCEMENT_MADE', text: announced, protected: isProtected, asker, atMs })
     })
+    return outcome
   }
 
   interrupt(reason?: string): void {
@@ -242,6 +271,13 @@ export class Resident implements Hearer, Replying {
     this.send({ type: 'CONVERSATION_CONFIGURED', settings, policy, atMs: this.#host.clock.now() })
   }
 
+  /** Whoever asked does not want the answer any more: a reply that is made for nobody else ends. */
+  #withdraw(asker: string): void {
+    const { reply } = this.context
+    if (reply?.askers.includes(asker) === true) this.interrupt()
+    this.desk.withdraw(asker)
+  }
+
   // ------------------------------------------------------------------------------------ its life in memory
 
   /** Reads what a store kept of it; what is said before that waits. Without a store it is open at once. */
@@ -252,10 +288,9 @@ export class Resident implements Hearer, Replying {
   async #open(): Promise<void> {
     const { archive, clock } = this.#host
     const resumed = archive === undefined ? undefined : await this.#memory.open()
-    if (this.#isLeaving) return
+    if (this.#isOver) return
     if (resumed !== undefined) {
       const { counters, unfinished } = resumed
-      this.#asked = counters.begun
       this.send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
       if (unfinished !== undefined) this.desk.tellLeft(unfinished)
     }
@@ -267,39 +302,52 @@ export class Resident implements Hearer, Replying {
     this.#keeper.onStirred(this)
   }
 
+  /** Ends its run. */
   stop(): void {
     this.send({ type: 'SYSTEM_STOPPED', atMs: this.#host.clock.now() })
   }
 
-  /** Ends what is being said, and resolves when the last lines are with the store. Never rejects. */
+  /** Ends what is being said as `left`. What its actor was just about to say is still said. */
   leave(reason: CloseReason): Promise<void> {
-    return (this.#left ??= this.#leave(reason))
+    if (this.#reason === undefined) {
+      this.#reason = reason
+      const isActive = this.actor.getSnapshot().status === 'active'
+      this.send({ type: 'CONVERSATION_LEFT', atMs: this.#host.clock.now() })
+      if (isActive) this.actor.stop()
+      else this.#over(reason)
+    }
+    return this.gone
   }
 
-  async #leave(reason: CloseReason): Promise<void> {
+  /** Its actor has done all that it had to do. */
+  #over(reason: CloseReason): void {
+    if (this.#isOver) return
+    this.#isOver = true
     const atMs = this.#host.clock.now()
-    this.#isLeaving = true
-    this.send({ type: 'CONVERSATION_LEFT', atMs })
     this.desk.announce({ type: 'CONVERSATION_CLOSED', conversationId: this.id, atMs, reason })
     this.#leaving?.abort()
     this.#sources.unsubscribe()
-    this.actor.stop()
     this.desk.close()
     this.#gate.open()
     this.#markReady()
     this.records.close()
     this.segments.complete()
-    await this.#memory.close()
+    void this.#memory.close().then(this.#markGone)
   }
 
   // ---------------------------------------------------------------------------------------- its own actor
 
   #hear(event: SpeechEvent): void {
-    if (this.#isLeaving) return
+    if (this.#isOver) return
     // A turn that is open may be finished; over a reply no new one begins.
     const isHeard =
       !this.#isDraining || this.actor.getSnapshot().matches('detecting') || event.type === 'SYSTEM_STOPPED'
     if (isHeard) hear(this, event, this.#host.clock, this.#host.logger)
+  }
+
+  characterFor(askers: readonly string[]): Character | undefined {
+    const asker = askers.find((one) => this.#owned.has(one))
+    return asker === undefined ? undefined : this.#owned.get(asker)
   }
 
   noteHeard(replyId: string, text: string): void {
@@ -325,11 +373,16 @@ export class Resident implements Hearer, Replying {
         this.#keeper.onStirred(this)
       },
       complete: () => this.#ended(),
-    })
-    watchFailure(actor, (error) => {
-      this.#host.logger?.error({ conversationId: this.id, error: String(error) }, 'the conversation actor broke')
-      this.desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
-      this.#ended()
+      // Without this observer XState would throw the error where nothing can catch it.
+      error: (error: unknown) => {
+        this.#host.logger?.error({ conversationId: this.id, error: String(error) }, 'the conversation actor broke')
+        this.desk.fail({
+          code: 'internal',
+          message: 'the conversation broke unexpectedly and is over',
+          retryable: false,
+        })
+        this.#ended()
+      },
     })
     actor.start()
   }
@@ -340,13 +393,13 @@ export class Resident implements Hearer, Replying {
     return givenText(text, this.#character.settings.limits.utteranceChars)
   }
 
-  /** A life that leaves ends its actor itself. */
   #ended(): void {
-    if (!this.#isLeaving) this.#keeper.onEnded(this)
+    if (this.#reason === undefined) this.#keeper.onEnded(this)
+    else this.#over(this.#reason)
   }
 
   /** Takes in an event before anybody else hears of it. */
-  #take(event: ServiceEvent): void {
+  #keep(event: ServiceEvent): void {
     this.lastActiveAtMs = event.atMs
     this.#memory.note(event)
     if (event.type === 'RESPONSE_FINISHED') this.lastHeardOutAtMs = event.atMs
@@ -354,7 +407,6 @@ export class Resident implements Hearer, Replying {
       const { type: _, turnId: __, atMs: ___, ...segment } = event
       this.segments.next(segment)
     }
-    this.#host.publish(event)
   }
 
   /** What stays attached keeps the conversation in memory. */

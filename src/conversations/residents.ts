@@ -25,6 +25,8 @@ export interface Residents {
   conversation(id: string, settings?: ConversationSettings): Conversation
   /** The life that the id has now. */
   find(id: string): Resident | undefined
+  /** The life whose actors run, also while it leaves. */
+  acting(id: string): Resident | undefined
   /**
    * A conversation that nobody listens to, under an id of its own; it is in no list and in nobody's way. `publish` hears
    * what happens in it. It is gone when it leaves.
@@ -58,6 +60,8 @@ interface Place {
   residency: Residency
   resident: Resident
   conversation: Conversation
+  /** The life that is not quite over. */
+  leaver?: Resident
 }
 
 export function createResidents(options: ResidentsOptions): Residents {
@@ -131,9 +135,11 @@ export function createResidents(options: ResidentsOptions): Residents {
     const place = places.get(id)
     if (place?.resident !== resident || !isCounted(place)) return resident.leave(reason)
     if (reason === 'stopped' && resident.isStretchOpen()) deafness.begin(id)
+    place.leaver = resident
     step(place, event)
     quietSince.delete(id)
     await resident.leave(reason)
+    delete place.leaver
     step(place, 'LINES_WRITTEN')
     if (place.residency === 'absent') places.delete(id)
     emptied()
@@ -218,16 +224,14 @@ export function createResidents(options: ResidentsOptions): Residents {
 
   const keeper: ConversationKeeper = {
     find,
-    wanted(id: string): Resident {
-      conversation(id)
-      const resident = find(id)
-      if (resident === undefined) throw closed()
-      return resident
+    wanted(id) {
+      if (!isClosed) conversation(id)
+      return find(id)
     },
     leave: (resident: Resident) => leave(resident, 'LEAVE_WANTED', 'left'),
     async stop(resident: Resident) {
       resident.stop()
-      await resident.leave('stopped')
+      await resident.gone
     },
   }
 
@@ -238,6 +242,10 @@ export function createResidents(options: ResidentsOptions): Residents {
   return {
     conversation,
     find,
+    acting(id) {
+      const place = places.get(id)
+      return place?.leaver ?? place?.resident ?? unattended.get(id)
+    },
     lines: lines.stream,
     stopAll,
     unattended({ changes, history }) {

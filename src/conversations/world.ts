@@ -1,4 +1,4 @@
-import { fromCallback, type AnyActorRef } from 'xstate'
+import { fromCallback } from 'xstate'
 import { endpointAtMs } from '../../machines/conversation/caller-words.ts'
 import type { ConversationEvent } from '../../machines/conversation/events.ts'
 import {
@@ -94,9 +94,4 @@ export function actorClock(clock: Clock) {
       if (typeof cancel === 'function') cancel()
     },
   }
-}
-
-/** Gives an error observer to an actor, without which XState would rethrow globally. */
-export function watchFailure(actor: AnyActorRef, onFailure: (error: unknown) => void): void {
-  actor.subscribe({ error: onFailure })
 }

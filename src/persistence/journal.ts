@@ -209,8 +209,8 @@ export function createJournal(options: JournalOptions): Journal {
       cancelRetry?.()
       cancelRetry = undefined
       await writing
-      const { turns, replies, begun } = options.counters()
-      const isCounted = kept === undefined || (kept.turns === turns && kept.replies === replies && kept.begun === begun)
+      const { turns, replies } = options.counters()
+      const isCounted = kept === undefined || (kept.turns === turns && kept.replies === replies)
       // What failed before is tried once more, and ids that were given out and not kept are kept.
       if (isOff || (!isChanged && isCounted)) return
       change({ isDue: true })

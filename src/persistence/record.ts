@@ -25,8 +25,6 @@ export interface Remembered {
 export interface Counters {
   turns: number
   replies: number
-  /** Turns that the program began: typed, or said by the assistant itself. */
-  begun: number
 }
 
 export interface Unfinished {
@@ -51,7 +49,8 @@ const Snapshot = z.strictObject({
   conversationId: z.string(),
   seq: count,
   check: z.string(),
-  counters: z.strictObject({ turns: count, replies: count, begun: count }),
+  // Earlier versions counted typed turns apart, as `begun`.
+  counters: z.object({ turns: count, replies: count }),
   unfinished: z.strictObject({ turnId: z.string(), replyId: z.string(), heard: z.string() }).exactOptional(),
 })
 

@@ -3,7 +3,7 @@ import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocab
 import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
 import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
 import { createConnections } from '../connecting/connections.ts'
-import { usualCharacter, type ConversationSettings } from '../conversations/character.ts'
+import { changesFor, usualCharacter, type ConversationSettings } from '../conversations/character.ts'
 import type { Conversation } from '../conversations/conversation.ts'
 import { replyFrom, type GenerateOptions, type Reply } from '../conversations/generate.ts'
 import type { ConversationLine } from '../conversations/lines.ts'
@@ -122,7 +122,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   /** Replies, players and detectors ask for the conversation that they belong to: they live no longer than it does. */
   function repliesOf(id: string): Replies {
-    const resident = residents.find(id)
+    const resident = residents.acting(id)
     if (resident === undefined) throw new Error(`no conversation ${id} is in memory`)
     return resident.replies
   }
@@ -180,13 +180,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
     if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
-    const { history, model, systemPrompt, tools } = given
-    const changes = {
-      ...(model === undefined ? {} : { defaultModel: model }),
-      ...(systemPrompt === undefined ? {} : { systemPrompt }),
-      ...(tools === undefined ? {} : { tools }),
-    }
-    return replyFrom(residents.unattended({ changes, history }), text, given, logger)
+    return replyFrom(residents.unattended({ changes: changesFor(given), history: given.history }), text, given, logger)
   }
 
   return {

@@ -23,7 +23,7 @@ async function kept(conversations: Record<string, Fact[]>, unfinished?: Unfinish
       place = line
       return line
     })
-    const snapshot = sealSnapshot(conversationId, place, { turns: 2, replies: 2, begun: 0 }, unfinished)
+    const snapshot = sealSnapshot(conversationId, place, { turns: 2, replies: 2 }, unfinished)
     await store.commit({ conversationId, snapshot, lines })
   }
   await store.close()
@@ -94,7 +94,7 @@ describe('colloquy conversations show', () => {
     const lines = [{ seq: 3, body: 'no JSON', check: 'none' }]
     await store.commit({
       conversationId: 'bad',
-      snapshot: sealSnapshot('bad', beginning, { turns: 0, replies: 0, begun: 0 }, undefined),
+      snapshot: sealSnapshot('bad', beginning, { turns: 0, replies: 0 }, undefined),
       lines,
     })
     await store.close()

@@ -58,7 +58,7 @@ describe('generating', () => {
     ['a partial', partial(900, 'no wait')],
     ['a final', final(900, 'no wait')],
     ['a stop word', final(900, 'stop')],
-    ['typed words', { type: 'CALLER_TYPED', text: 'no', turnId: 'typed-1', atMs: 900 } satisfies ConversationEvent],
+    ['typed words', { type: 'CALLER_TYPED', text: 'no', atMs: 900 } satisfies ConversationEvent],
     ['the program', { type: 'REPLY_UNWANTED', atMs: 900 } satisfies ConversationEvent],
   ])('%s ends the reply', (_, event) => {
     const { situation, told } = after([...asked, event])
@@ -159,7 +159,7 @@ describe('generating', () => {
 })
 
 /** An announcement that may not be interrupted: before its first words, and while it is spoken. */
-const announced: ConversationEvent = { type: 'ANNOUNCEMENT_MADE', text: 'Fire!', turnId: 'said-1', protected: true }
+const announced: ConversationEvent = { type: 'ANNOUNCEMENT_MADE', text: 'Fire!', protected: true, asker: 'asker-2' }
 const protectedSpeech = [[announced], [announced, segment('reply-1')]]
 
 describe('while a reply is made or spoken', () => {
@@ -186,10 +186,10 @@ describe('while a reply is made or spoken', () => {
 
   test.each(protectedSpeech)('words typed into protected speech are answered afterwards: %#', (...events) => {
     const { situation, told, replies } = after([...events, typed])
-    expect([situation.context.said.typedTurnId, replies]).toEqual(['typed-1', ['reply-1']])
+    expect([situation.context.said.isTyped, replies]).toEqual([true, ['reply-1']])
     expect(told).not.toContain('RESPONSE_INTERRUPTED')
     const over = after([...events, typed, textOver('reply-1'), ...(events.length > 1 ? [played] : [])])
-    expect(over.situation.context.reply?.turnId).toBe('typed-1')
+    expect(over.situation.context.reply?.turnId).toBe('turn-2')
   })
 
   test('voice that was let pass and brought no words is forgotten at its end', () => {
@@ -260,7 +260,7 @@ describe('responding', () => {
     ['a partial', partial(900, 'no wait'), 'detecting'],
     ['a final', final(900, 'no wait'), 'generating'],
     ['a stop word', final(900, 'be quiet'), 'idle'],
-    ['typed words', { type: 'CALLER_TYPED', text: 'no', turnId: 't', atMs: 900 }, 'generating'],
+    ['typed words', { type: 'CALLER_TYPED', text: 'no', atMs: 900 }, 'generating'],
     ['the program', { type: 'REPLY_UNWANTED', atMs: 900 }, 'idle'],
     ['a sink that fails', { type: 'PLAYBACK_FAILED', error: { code: 'sink', message: 'x', retryable: true } }, 'error'],
     ['a player that breaks', { type: 'xstate.error.actor.player', actorId: 'player', error: new Error('x') }, 'error'],

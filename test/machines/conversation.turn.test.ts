@@ -13,6 +13,7 @@ import {
   textOver,
   timer,
   typed,
+  unwanted,
 } from '../support/conversation-events.ts'
 
 describe('endpointing', () => {
@@ -37,7 +38,7 @@ describe('endpointing', () => {
 
   test('a partial alone is waited for, typed words are not', () => {
     expect(after([partial(0, 'hello')]).situation.value).toMatchObject({ detecting: { turn: 'waiting' } })
-    expect(after([typed]).situation.context.reply?.turnId).toBe('typed-1')
+    expect(after([typed]).situation.context.reply?.turnId).toBe('turn-1')
   })
 
   test('blank transcripts are nothing', () => {
@@ -65,11 +66,18 @@ describe('endpointing', () => {
   })
 
   test('typed words are complete as they stand, whoever speaks meanwhile', () => {
-    expect(after([started(0), typed]).situation.context.reply?.turnId).toBe('typed-1')
+    expect(after([started(0), typed]).situation.context.reply?.turnId).toBe('turn-1')
   })
 
-  test('REPLY_UNWANTED while listening forgets the turn', () => {
-    expect(after([started(0), partial(100, 'hel'), { type: 'REPLY_UNWANTED' }]).situation.value).toBe('idle')
+  test.each([
+    [started(0)],
+    [started(0), partial(100, 'hel')],
+    [started(0), final(100, 'hello')],
+    [started(0), final(100, 'hello'), ended(200)],
+  ])('a program that wants no reply ends none while the caller has the word: %#', (...events) => {
+    const before = after(events).situation
+    const { situation, told } = after([...events, unwanted])
+    expect([situation.value, situation.context, told]).toEqual([before.value, before.context, []])
   })
 })
 

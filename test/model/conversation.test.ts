@@ -2,16 +2,21 @@
  * The exhaustive walk over the conversation chart: every situation that can be reached, every event in it.
  * `situations.ts` says what is sent and when two situations count as one; each walk runs under a limit.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { fromCallback, initialTransition, transition } from 'xstate'
 import { describe, expect, test } from 'vitest'
 import {
   conversationInput,
   conversationMachine,
+  type ConversationContext,
   type ConversationEvent,
   type ConversationInput,
   type PolicyChanges,
 } from '../../machines/index.ts'
-import { activePaths, alphabet, isProgress, project, timersOf, type Situation } from './situations.ts'
+import { activePaths, alphabet, askersIn, isProgress, project, timersOf, type Situation } from './situations.ts'
+import { turnText } from '../../machines/conversation/caller-words.ts'
+import { saysOnly } from '../../machines/words.ts'
+import { typeOf } from '../support/conversation-events.ts'
 
 const machine = conversationMachine.provide({
   actors: {
@@ -32,12 +37,13 @@ const walks: Record<string, { policy: PolicyChanges; announces: boolean }> = {
 /** Far more than any of the walks takes: one that grows beyond it has lost its projection. */
 const limit = 20_000
 
-/** An edge of the walk: where it came from, what happened, what became of it and what was told. */
+/** An edge of the walk: where it came from, what happened, what became of it, what was told, and whose wait ended. */
 interface Step {
   from: Situation
   event: ConversationEvent
   to: Situation
   told: readonly string[]
+  settled: readonly string[]
 }
 
 const explored = Object.entries(walks).map(([name, { policy, announces }]) => ({
@@ -84,6 +90,39 @@ describe.each(explored)('every situation and every event, $name', ({ situations,
       const isOpen = after === undefined ? 0 : 1
       return wasOpen + begun - ended !== isOpen || begun > 1 || (before !== undefined && before === after && ended > 0)
     })
+    expect(wrong.map(inWords)).toEqual([])
+  })
+
+  test('whoever asks waits for one turn, and is named by its ending', () => {
+    const lost = steps.filter(({ from, event, to, settled }) => {
+      const asker = 'asker' in event && event.asker !== undefined ? [event.asker] : []
+      const before = [...askersIn(from), ...asker].toSorted()
+      // Whoever is left when it stops is settled with it.
+      return !isDeepStrictEqual([...askersIn(to), ...settled].toSorted(), before)
+    })
+    expect(lost.map(inWords)).toEqual([])
+  })
+
+  test('the words of the caller stay until they are a turn, but for stop words', () => {
+    const lost = steps.filter(({ from, to, told }) => {
+      const { said, policy } = from.context
+      const isThere = said.finals.every((final, at) => to.context.said.finals[at] === final)
+      const isTurn = told.includes('CALLER_TURN_ENDED') || saysOnly(turnText(said), policy.interruption.stopWords)
+      return to.status === 'active' && !isThere && !isTurn
+    })
+    expect(lost.map(inWords)).toEqual([])
+  })
+
+  test('the program ends a reply that is made or spoken, and nothing else', () => {
+    const ends = steps.filter(({ event }) => event.type === 'REPLY_UNWANTED')
+    const wrong = ends.filter(({ from, to, told }) => {
+      const heard = ({ said, voice, formerVoice }: ConversationContext) => [said, voice, formerVoice]
+      const { said, policy, reply } = from.context
+      const isTurn = told.includes('CALLER_TURN_ENDED') || saysOnly(turnText(said), policy.interruption.stopWords)
+      const isKept = isTurn || isDeepStrictEqual(heard(to.context), heard(from.context))
+      return told.includes('RESPONSE_INTERRUPTED') !== (reply !== null) || !isKept
+    })
+    expect(ends.length).toBeGreaterThan(100)
     expect(wrong.map(inWords)).toEqual([])
   })
 
@@ -181,7 +220,8 @@ function explore(input: ConversationInput, announces: boolean): { situations: Si
     if (from.status === 'done') continue
     for (const event of alphabet(from, { announces })) {
       const [to, actions] = transition(machine, from, event)
-      steps.push({ from, event, to, told: emittedBy(actions) })
+      const facts = emittedBy(actions)
+      steps.push({ from, event, to, told: facts.map(typeOf), settled: facts.flatMap(askersOf) })
       const key = project(to)
       if (!found.has(key)) found.set(key, to)
     }
@@ -189,16 +229,16 @@ function explore(input: ConversationInput, announces: boolean): { situations: Si
   return { situations: [...found.values()], steps }
 }
 
-function emittedBy(actions: readonly { type: string; params?: unknown }[]): string[] {
+function emittedBy(actions: readonly { type: string; params?: unknown }[]): object[] {
   return actions.flatMap(({ type, params }) =>
     type === 'xstate.emit' && typeof params === 'object' && params !== null && 'event' in params
-      ? [typeOf(params.event)]
+      ? [params.event].filter((fact) => typeof fact === 'object' && fact !== null)
       : [],
   )
 }
 
-function typeOf(fact: unknown): string {
-  return typeof fact === 'object' && fact !== null && 'type' in fact ? String(fact.type) : ''
+function askersOf(fact: object): string[] {
+  return 'askers' in fact && Array.isArray(fact.askers) ? fact.askers.map(String) : []
 }
 
 /** Replies and players are there exactly where the context and the state say so. */

@@ -16,6 +16,15 @@ export type Situation = SnapshotFrom<typeof conversationMachine>
 /** What a reply may still say: the current one, the speculation, and one that is long gone. */
 const goneReply = 'reply-0'
 
+let asked = 0
+/** Each its own, so that one who is lost on the way shows. */
+const nextAsker = () => `asker-${(asked += 1)}`
+
+/** Whoever waits for an outcome in this situation. */
+export function askersIn({ context: { said, reply, announcements } }: Situation): string[] {
+  return [said, reply, ...announcements].flatMap((one) => one?.askers ?? [])
+}
+
 /** Everything that may happen in a situation. Moments go on by 10 ms, or by as long as makes a difference. */
 export function alphabet(situation: Situation, { announces }: { announces: boolean }): ConversationEvent[] {
   const { context } = situation
@@ -36,12 +45,12 @@ export function alphabet(situation: Situation, { announces }: { announces: boole
       verdict,
       atMs: now,
     })),
-    { type: 'CALLER_TYPED', text: 'hello', turnId: 'typed-1', atMs: now },
+    { type: 'CALLER_TYPED', text: 'hello', asker: nextAsker(), atMs: now },
     ...(announces ? [false, true] : []).map((isProtected) => ({
       type: 'ANNOUNCEMENT_MADE' as const,
       text: 'Dinner.',
-      turnId: 'said-1',
       protected: isProtected,
+      asker: nextAsker(),
       atMs: now,
     })),
     { type: 'REPLY_UNWANTED', atMs: now },
@@ -180,7 +189,7 @@ export function project(situation: Situation): string {
 
 /** nothing, words to come, words complete, nothing but a stop word, typed. */
 function wordsIn({ said, policy }: ConversationContext): string {
-  if (said.typedTurnId !== null) return 'typed'
+  if (said.isTyped) return 'typed'
   if (said.finals.length === 0 && said.partial === null) return 'nothing'
   if (saysOnly(turnText(said), policy.interruption.stopWords)) return 'stop word'
   if (said.endOfTurn !== null) return `judged ${said.endOfTurn >= policy.endpointing.threshold}`

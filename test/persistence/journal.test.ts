@@ -16,7 +16,7 @@ function pen(store = scriptedStore()) {
   const clock = virtualClock()
   const reports: Failure[] = []
   const stored: [string, boolean][] = []
-  const counters = { turns: 1, replies: 1, begun: 0 }
+  const counters = { turns: 1, replies: 1 }
   const journal = createJournal({
     conversationId: 'a',
     store,
@@ -109,9 +109,9 @@ describe('the journal of a conversation', () => {
     await journal.open()
     journal.tell(words('turn-1'))
     await clock.settle()
-    counters.begun = 7
+    counters.replies = 7
     await journal.close()
-    expect(store.kept.get('a')?.snapshot).toContain('"begun":7')
+    expect(store.kept.get('a')?.snapshot).toContain('"replies":7')
   })
 
   it('owes a store that takes nothing only so much', async () => {

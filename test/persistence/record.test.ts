@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { beginning, chainLine, readStoredConversation, sealSnapshot, type Place } from '../../src/persistence/record.ts'
 import type { StoredConversation, StoredLine } from '../../src/persistence/store.ts'
 
-const counters = { turns: 2, replies: 3, begun: 1 }
+const counters = { turns: 2, replies: 3 }
 const said = {
   type: 'CALLER_TURN_ENDED',
   conversationId: 'a',
@@ -60,6 +60,12 @@ describe('a stored conversation', () => {
       place: beginning,
       remembered: { history: [] },
     })
+  })
+
+  it('may count typed turns apart, as earlier versions did', () => {
+    const older = { ...counters, begun: 7 }
+    const stored = { snapshot: sealSnapshot('a', beginning, older, undefined), lines: [] }
+    expect(readStoredConversation('a', stored)).toMatchObject({ ok: true, remembered: { counters } })
   })
 
   it('remembers a reply that was not over', () => {

@@ -104,7 +104,7 @@ describe('a conversation that a store keeps', () => {
     await first.clock.advanceTo(1_000)
     await first.service.close()
     expect(first.of('RESPONSE_INTERRUPTED')).toMatchObject([
-      { turnId: 'typed-1', reason: 'left', heard: 'One two three' },
+      { turnId: 'turn-1', reason: 'left', heard: 'One two three' },
     ])
     const second = talk({ options: { store } })
     await second.conversation.ready

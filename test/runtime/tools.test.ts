@@ -32,17 +32,17 @@ describe('a function that the model calls', () => {
     ])
     expect(of('RESPONSE_DELAYED')).toMatchObject([{ reason: 'tool' }])
     expect(conversation.history).toEqual([
-      { role: 'user', text: 'the weather in Oslo?', turnId: 'typed-1' },
+      { role: 'user', text: 'the weather in Oslo?', turnId: 'turn-1' },
       {
         role: 'tool',
         text: 'rain in Oslo',
-        turnId: 'typed-1',
+        turnId: 'turn-1',
         call: { id: 'call-0', name: 'weather', arguments: { city: 'Oslo' } },
         outcome: 'done',
         round: 1,
         index: 0,
       },
-      { role: 'assistant', text: 'It rains.', turnId: 'typed-1' },
+      { role: 'assistant', text: 'It rains.', turnId: 'turn-1' },
     ])
     expect(events.reduce(foldHistory, [])).toEqual(conversation.history)
     expect(JSON.parse(JSON.stringify(conversation.history))).toEqual(conversation.history)
@@ -54,7 +54,7 @@ describe('a function that the model calls', () => {
     const { clock, conversation } = talk({ backend: { replies: [asks, rains] }, options: { tools: { weather: tool } } })
     const outcome = conversation.ask('hello')
     await clock.advanceTo(1_000)
-    expect(seen).toMatchObject([{ conversationId: 'default', turnId: 'typed-1' }])
+    expect(seen).toMatchObject([{ conversationId: 'default', turnId: 'turn-1' }])
     finish('dry')
     await clock.runUntilIdle()
     expect(await outcome).toMatchObject({ ending: 'finished' })

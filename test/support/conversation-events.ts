@@ -84,7 +84,7 @@ export const called = (replyId: string, call: ToolCall): ConversationEvent => ({
 export const played: ConversationEvent = { type: 'PLAYBACK_FINISHED', index: 0 }
 export const paused: ConversationEvent = { type: 'PLAYBACK_PAUSED' }
 
-export const typed: ConversationEvent = { type: 'CALLER_TYPED', text: 'hello', turnId: 'typed-1', atMs: 100 }
+export const typed: ConversationEvent = { type: 'CALLER_TYPED', text: 'hello', asker: 'asker-1', atMs: 100 }
 export const unwanted: ConversationEvent = { type: 'REPLY_UNWANTED', atMs: 900 }
 
 export const asked = [final(0, 'hello')]

@@ -1,7 +1,7 @@
 import { Subject, type Observable } from 'rxjs'
 import { isRecoverable } from '../../../machines/recoverable.ts'
 import type { ConversationEmitted } from '../../../machines/conversation/events.ts'
-import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent, Timings } from '../../../machines/vocabulary.ts'
+import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent } from '../../../machines/vocabulary.ts'
 import type { Logger } from '../../runtime/options.ts'
 import type { ReplyRecords } from './reply-records.ts'
 import type { Settings } from '../../config/config.ts'
@@ -13,21 +13,25 @@ export interface EventDeskOptions {
   records: ReplyRecords
   settings(): Pick<Settings, 'endpointing' | 'interruption'>
   logger: Logger | undefined
-  /** Takes every event before anybody who subscribed. */
-  take(event: ServiceEvent): void
+  /** Takes in every event at once, in the order in which they happened. */
+  keep(event: ServiceEvent): void
+  /** Passes every event on, before those who subscribed to the conversation. */
+  publish(event: ServiceEvent): void
 }
 
 /** Where facts that the chart emits become events: with their moment, their timings and what was heard. */
 export class EventDesk {
   readonly #options: EventDeskOptions
   readonly #events = new Subject<ServiceEvent>()
-  readonly #awaited = new Map<string, ((outcome: TurnOutcome) => void)[]>()
+  /** Kept already, but not passed on: a subscriber made something happen meanwhile. */
+  readonly #outbox: ServiceEvent[] = []
+  #isPublishing = false
+  readonly #awaited = new Map<string, (outcome: TurnOutcome) => void>()
+  #asked = 0
   #isClosed = false
-  /** The turn whose reply is made or spoken, with text and model for its outcome. */
-  #current: { turnId: string; replyId: string } | undefined
+  /** The reply that was asked for last, with its text and model. */
+  #current: string | undefined
   #generated: Pick<TurnOutcome, 'text' | 'model' | 'backend'> = { text: '' }
-  /** What is known when a reply fails: its event carries neither timings nor more than the code. */
-  #failed: { error: Failure; timings: Timings } | undefined
   #callerEndedAtMs: Milliseconds | undefined
   /** The turn committed last, and when its speech ended. */
   #committed: { turnId: string; endedAtMs: Milliseconds | undefined } | undefined
@@ -49,11 +53,19 @@ export class EventDesk {
     if (event.type === 'ERROR_OCCURRED') this.#warn(event.code, event.message)
   }
 
-  /** An event that is complete as it is. */
+  /** An event that is complete as it is. It goes to all subscribers before the next one, so that all see the same order. */
   announce(event: ServiceEvent): void {
-    this.#options.take(event)
-    this.#events.next(event)
-    this.#settle(event)
+    if (this.#isClosed) return
+    this.#options.keep(event)
+    this.#outbox.push(event)
+    if (this.#isPublishing) return
+    this.#isPublishing = true
+    for (let next = this.#outbox.shift(); next !== undefined; next = this.#outbox.shift()) {
+      this.#options.publish(next)
+      this.#events.next(next)
+    }
+    this.#isPublishing = false
+    if (this.#isClosed) this.#events.complete()
   }
 
   /** An error outside any turn. */
@@ -94,29 +106,32 @@ export class EventDesk {
     this.#callerEndedAtMs = this.#options.clock.now()
   }
 
-  /** Resolves when the turn has ended, or with the conversation. */
-  outcome(turnId: string): Promise<TurnOutcome> {
-    return new Promise((resolve) => {
-      if (this.#isClosed) resolve(unheard(turnId))
-      else this.#awaited.set(turnId, [...(this.#awaited.get(turnId) ?? []), resolve])
+  /**
+   * A key for whoever asks for a turn, and the outcome of that turn. It resolves when the turn ends that the asked words
+   * have become, or with the conversation, whatever became of them.
+   */
+  askFor(): { asker: string; outcome: Promise<TurnOutcome> } {
+    const asker = `asker-${(this.#asked += 1)}`
+    const outcome = new Promise<TurnOutcome>((resolve) => {
+      if (this.#isClosed) resolve(noTurn)
+      else this.#awaited.set(asker, resolve)
     })
+    return { asker, outcome }
   }
 
+  /** Whoever asked does not wait any more. */
+  withdraw(asker: string): void {
+    this.#settle([asker], noTurn)
+  }
+
+  /** Settles all who still wait. What is being passed on still reaches everybody. */
   close(): void {
+    this.#settle(this.#awaited.keys(), noTurn)
     this.#isClosed = true
-    const current = this.#current
-    for (const [turnId, waiting] of this.#awaited) {
-      const outcome =
-        current?.turnId === turnId
-          ? { ...unheard(turnId), ...this.#generated, heard: this.#heardOf(current.replyId) }
-          : unheard(turnId)
-      waiting.forEach((resolve) => resolve(outcome))
-    }
-    this.#awaited.clear()
-    this.#events.complete()
+    if (!this.#isPublishing) this.#events.complete()
   }
 
-  /** Adds what the chart cannot know. */
+  /** Adds what the chart cannot know, and settles whoever waited for the end of a turn. */
   #completed(fact: ConversationEmitted): ServiceEvent | null {
     const { clock, records } = this.#options
     const atMs = clock.now()
@@ -133,7 +148,7 @@ export class EventDesk {
         const committed = this.#committed
         if (committed?.turnId === turnId && committed.endedAtMs !== undefined)
           moments.callerEndedAtMs = committed.endedAtMs
-        this.#current = { turnId, replyId }
+        this.#current = replyId
         this.#generated = { text: '' }
         this.#voice = undefined
         return { ...fact, atMs }
@@ -144,21 +159,27 @@ export class EventDesk {
       case 'RESPONSE_GENERATED':
         this.#generated = { text: fact.text, model: fact.model, backend: fact.backend }
         return { ...fact, atMs, timings: records.timings(fact.replyId), ...records.promptOf(fact.replyId) }
-      case 'RESPONSE_FINISHED':
-        return { ...fact, atMs, heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+      case 'RESPONSE_FINISHED': {
+        const { askers, ...told } = fact
+        const end = { heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        this.#settle(askers, { turnId: fact.turnId, ending: 'finished', ...this.#generated, ...end })
+        return { ...told, atMs, ...end }
+      }
       case 'RESPONSE_INTERRUPTED': {
+        const { askers, ...told } = fact
         const { moments } = records.open(fact.replyId)
         moments.bargeInAtMs = this.#voice?.sinceMs ?? atMs
         if (moments.silentAtMs === undefined || moments.silentAtMs < moments.bargeInAtMs) moments.silentAtMs = atMs
-        this.#noteUnfinished(fact.replyId)
-        return { ...fact, atMs, heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        const end = { heard: this.#heardOf(fact.replyId), timings: records.timings(fact.replyId) }
+        this.#settle(askers, { turnId: fact.turnId, ending: 'interrupted', ...this.#saidSoFar(fact.replyId), ...end })
+        return { ...told, atMs, ...end }
       }
       case 'ERROR_OCCURRED': {
-        const { failure, ...told } = fact
+        const { askers, failure, ...told } = fact
         const heard = this.#heardOf(fact.replyId)
         const timings = records.find(fact.replyId) === undefined ? {} : records.timings(fact.replyId)
-        this.#failed = { error: failure, timings }
-        this.#noteUnfinished(fact.replyId)
+        const end = { heard, timings, error: failure }
+        this.#settle(askers, { turnId: fact.turnId, ending: 'failed', ...this.#saidSoFar(fact.replyId), ...end })
         return { ...told, atMs, ...(heard === '' ? {} : { heard }) }
       }
       case 'BACKCHANNEL_HEARD':
@@ -169,9 +190,9 @@ export class EventDesk {
   }
 
   /** A reply that was cut has said what it has said. */
-  #noteUnfinished(replyId: string): void {
-    const text = this.#options.records.find(replyId)?.text ?? ''
-    if (this.#generated.text === '') this.#generated = { ...this.#generated, text }
+  #saidSoFar(replyId: string): Pick<TurnOutcome, 'text' | 'model' | 'backend'> {
+    const known = replyId === this.#current ? this.#generated : { text: '' }
+    return known.text === '' ? { ...known, text: this.#options.records.find(replyId)?.text ?? '' } : known
   }
 
   /** Nothing of the caller's voice for so long: it does not belong to what comes now. */
@@ -184,28 +205,10 @@ export class EventDesk {
     return this.#options.records.find(replyId)?.ledger.heard() ?? ''
   }
 
-  #settle(event: ServiceEvent): void {
-    if (!('turnId' in event) || event.turnId === undefined) return
-    const waiting = this.#awaited.get(event.turnId)
-    const ended = waiting === undefined ? undefined : this.#outcomeOf(event, event.turnId)
-    if (waiting === undefined || ended === undefined) return
-    this.#awaited.delete(event.turnId)
-    for (const resolve of waiting) resolve(ended)
-  }
-
-  #outcomeOf(event: ServiceEvent, turnId: string): TurnOutcome | undefined {
-    switch (event.type) {
-      case 'RESPONSE_FINISHED':
-        return { turnId, ending: 'finished', ...this.#generated, heard: event.heard, timings: event.timings }
-      case 'RESPONSE_INTERRUPTED':
-        return { turnId, ending: 'interrupted', ...this.#generated, heard: event.heard, timings: event.timings }
-      case 'ERROR_OCCURRED': {
-        const { code, message, recoverable } = event
-        const { error = { code, message, retryable: recoverable }, timings = {} } = this.#failed ?? {}
-        return { turnId, ending: 'failed', ...this.#generated, heard: event.heard ?? '', timings, error }
-      }
-      default:
-        return undefined
+  #settle(askers: Iterable<string>, outcome: TurnOutcome): void {
+    for (const asker of askers) {
+      this.#awaited.get(asker)?.(outcome)
+      this.#awaited.delete(asker)
     }
   }
 
@@ -215,7 +218,5 @@ export class EventDesk {
   }
 }
 
-/** How a turn ends that the conversation did not live to see. */
-function unheard(turnId: string): TurnOutcome {
-  return { turnId, ending: 'interrupted', text: '', heard: '', timings: {} }
-}
+/** What becomes of words that the conversation did not live to take for a turn. */
+const noTurn: TurnOutcome = { ending: 'interrupted', text: '', heard: '', timings: {} }

@@ -2,7 +2,8 @@ import type { Failure, Timings } from '../../../machines/vocabulary.ts'
 
 /** How a turn ended. */
 export interface TurnOutcome {
-  turnId: string
+  /** Absent where the conversation was over before the words became a turn. */
+  turnId?: string
   ending: 'finished' | 'interrupted' | 'failed'
   /** The reply's source text, as far as it was generated. */
   text: string

@@ -19,6 +19,8 @@ export interface Replying {
   readonly context: ConversationContext
   /** false: nothing is spoken, so nothing hurries. */
   readonly isSpoken: boolean
+  /** The character of a reply that was asked for with something of its own. */
+  characterFor(askers: readonly string[]): Character | undefined
   /** A segment was played to its end: so much of the reply has been heard. */
   noteHeard(replyId: string, text: string): void
 }
@@ -41,7 +43,9 @@ export class Replies implements ReplyConversation, Embodiment {
   }
 
   begin(input: ReplyInput): void {
-    this.#of.records.begin(input)
+    const { reply } = this.#of.context
+    const own = reply?.replyId === input.replyId ? this.#of.characterFor(reply.askers) : undefined
+    this.#of.records.begin(input, own)
   }
 
   characterOf(replyId: string): Character {

@@ -17,7 +17,7 @@ import { timingsOf, type TurnMoments } from './timings.ts'
 export interface ReplyRecord {
   readonly replyId: string
   /** What the conversation was like when the reply began: later changes are for later replies. */
-  readonly character: Character
+  character: Character
   readonly ledger: Ledger
   readonly moments: TurnMoments
   prompt?: PromptMetrics
@@ -60,8 +60,9 @@ export class ReplyRecords {
   }
 
   /** A reply begins: the deltas of a speculation are held back until it is shown. */
-  begin(input: ReplyInput): void {
-    this.open(input.replyId)
+  begin(input: ReplyInput, own?: Character): void {
+    const record = this.open(input.replyId)
+    if (own !== undefined) record.character = own
     this.#hold ??= holdDeltas((delta) => this.#pass(delta))
     this.#hold.begin(input)
   }
