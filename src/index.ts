@@ -1,9 +1,14 @@
 /** The public API of colloquy, every export by name. */
-export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
+export { createLlmService, type LlmService } from './runtime/service.ts'
+export type { ChatResponse } from './runtime/send-request.ts'
 export type { Conversation, ConversationOptions } from './conversations/conversation.ts'
 export type { TurnOutcome } from './conversations/turn/outcome.ts'
 export type { GenerateOptions, Reply, ReplyResult } from './conversations/single-reply.ts'
-export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
+export type { Collaborators, LlmServiceOptions } from './runtime/options.ts'
+export type { EndpointDetector } from './runtime/collaborators/detector.ts'
+export type { Inspect } from './runtime/collaborators/inspector.ts'
+export type { Logger } from './runtime/collaborators/logger.ts'
+export type { ContextFacts } from './runtime/collaborators/prompt-hooks.ts'
 export type { BackendInfo, ConnectionReport } from './connecting/backend-connection.ts'
 export type { Diagnosis } from './diagnosing/diagnose.ts'
 export {
@@ -12,6 +17,7 @@ export {
   type BusEvent,
   type EmitterLike,
   type EventBus,
+  type LocalEventBus,
 } from './runtime/event-bus.ts'
 export { systemClock } from './runtime/clock.ts'
 export { foldHistory, type HistoryFact } from './history/fold-history.ts'

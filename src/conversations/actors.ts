@@ -6,14 +6,11 @@ import type { PlayerInput } from '../../machines/instant-player.ts'
 import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { Clock, PlaybackReport, PlayerCommand } from '../../machines/vocabulary.ts'
 import type { Player } from '../speaking/player.ts'
-import type { EndpointDetector } from '../runtime/options.ts'
-
-/** A detector that has not answered by then is not waited for. */
-const detectorMs = 500
+import type { GuardedDetector } from '../runtime/collaborators/detector.ts'
 
 export interface ConversationWorld {
   clock: Clock
-  detector: EndpointDetector | undefined
+  detector: GuardedDetector | undefined
   reply: ReplyLogic
   /** A player for the reply that is about to be spoken. */
   openPlayer(report: (event: PlaybackReport) => void): Player
@@ -40,17 +37,10 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
       }),
       detector: fromCallback<ConversationEvent, { text: string }>(({ input, sendBack }) => {
         const abort = new AbortController()
-        const answer = (endOfTurn: number) => {
-          cancel()
+        void detector?.(input, abort.signal).then((endOfTurn) => {
           if (!abort.signal.aborted) sendBack({ type: 'ENDPOINT_PREDICTED', endOfTurn, atMs: clock.now() })
-          abort.abort()
-        }
-        const cancel = clock.schedule(() => answer(1), detectorMs)
-        askDetector(detector, input.text, abort.signal).then(answer, () => answer(1))
-        return () => {
-          cancel()
-          abort.abort()
-        }
+        })
+        return () => abort.abort()
       }),
       lookout: fromCallback(() => onDetecting()),
     },
@@ -61,11 +51,6 @@ export function provideConversation({ clock, detector, reply, openPlayer, onDete
       longestHold: ({ context }) => voiceFor(context, context.policy.interruption.falseAfterMs),
     },
   })
-}
-
-async function askDetector(detector: EndpointDetector | undefined, text: string, signal: AbortSignal): Promise<number> {
-  const { endOfTurn } = detector === undefined ? { endOfTurn: 1 } : await detector({ text }, signal)
-  return Number.isFinite(endOfTurn) ? endOfTurn : 1
 }
 
 /** XState's clock over ours. */

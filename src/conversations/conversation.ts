@@ -7,6 +7,7 @@ import { stoppedWithReply } from '../../machines/tool-calls.ts'
 import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import type { Generation } from '../generation/index.ts'
+import { reasonOf } from '../generation/tool-words.ts'
 import { foldHistory } from '../history/fold-history.ts'
 import type { Archive } from '../persistence/archive.ts'
 import type { Journal } from '../persistence/journal.ts'
@@ -18,6 +19,10 @@ import { createEventDesk } from './turn/event-desk.ts'
 import { createGate } from './gate.ts'
 import { givenHistory, givenText } from './given.ts'
 import { createHearing } from './hearing.ts'
+import { demand } from '../runtime/collaborators/check.ts'
+import { wordsOf } from '../runtime/collaborators/report.ts'
+import { guardSink } from '../runtime/collaborators/sink.ts'
+import { isStream, streamOf } from '../runtime/collaborators/stream-of.ts'
 import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
 import type { ServiceParts } from '../runtime/options.ts'
 import { policyOf } from './policy.ts'
@@ -79,13 +84,19 @@ export function createConversation(
   id: string,
   { options, parts, generation, archive, onDetecting }: ConversationHost,
 ): HostedConversation {
-  const { settings, clock, logger } = parts
+  const { settings, clock, logger, report } = parts
   const segments = new Subject<Segment>()
   const records = createReplyRecords({ clock, settings })
   const gate = createGate()
   const life = new AbortController()
   const sources = new Subscription()
-  const usualSink = options.sink ?? parts.sink ?? null
+  const guarded = (given: SpeechSink) =>
+    guardSink(given, {
+      failed: (failure, cause) => desk.fail(failure, cause),
+      noted: (message, cause) => logger?.warn({ conversationId: id, error: wordsOf(cause) }, message),
+    })
+  const givenSink = options.sink ?? parts.sink ?? null
+  const usualSink = givenSink === null ? null : guarded(givenSink)
   let sink = usualSink
   let hasOwnSink = false
   let history: readonly Turn[] = givenHistory(options.history)
@@ -124,7 +135,6 @@ export function createConversation(
         ledger: record.ledger,
         clock,
         settings,
-        warn: (message, cause) => logger?.warn({ conversationId: id, cause: String(cause) }, message),
         report(event) {
           if (event.type === 'PLAYBACK_STARTED') record.moments.firstAudioAtMs ??= clock.now()
           if (event.type === 'PLAYBACK_PAUSED') record.moments.silentAtMs = clock.now()
@@ -185,7 +195,7 @@ export function createConversation(
     complete: close,
   })
   watchFailure(actor, (error) => {
-    logger?.error({ conversationId: id, error: String(error) }, 'the conversation actor broke')
+    logger?.error({ conversationId: id, error: wordsOf(error) }, 'the conversation actor broke')
     desk.fail({ code: 'internal', message: 'the conversation broke unexpectedly and is over', retryable: false })
     close()
   })
@@ -251,21 +261,24 @@ export function createConversation(
     id,
     ready,
     actor,
-    events: isolateSubscribers(desk.events, logger),
-    deltas: isolateSubscribers(records.deltas, logger),
-    segments: isolateSubscribers(segments, logger),
+    events: isolateSubscribers(desk.events, report),
+    deltas: isolateSubscribers(records.deltas, report),
+    segments: isolateSubscribers(segments, report),
     get history() {
       return history
     },
     hear,
     close,
     listenTo(speech) {
-      const source = speech.subscribe({
+      demand(isStream(speech), 'listenTo takes an Observable of speech events')
+      const left = (thrown: unknown) =>
+        report('the speech source failed in unsubscribe', thrown, { conversationId: id })
+      const source = streamOf(() => speech, left).subscribe({
         next: hear,
         error: (error: unknown) =>
           desk.fail({
             code: 'speech-source',
-            message: `the speech source failed: ${nameOf(error)}; subscribe a new one`,
+            message: `the speech source failed: ${reasonOf(error)}; subscribe a new one`,
             retryable: true,
           }),
         complete: () => hear({ type: 'SPEECH_ENDED' }),
@@ -279,8 +292,8 @@ export function createConversation(
           message:
             'this conversation speaks to a sink already; unsubscribe it first, or use `segments` to listen along',
         })
+      sink = guarded(given)
       hasOwnSink = true
-      sink = given
       return new Subscription(() => {
         hasOwnSink = false
         sink = usualSink
@@ -316,8 +329,4 @@ export function createConversation(
       await journal?.close()
     },
   }
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown reason'
 }

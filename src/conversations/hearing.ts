@@ -11,7 +11,7 @@ export interface Hearing {
 }
 
 export function createHearing(
-  { settings, clock, logger, ambientPolicy }: Pick<ServiceParts, 'settings' | 'clock' | 'logger' | 'ambientPolicy'>,
+  { settings, clock, ambientPolicy }: Pick<ServiceParts, 'settings' | 'clock' | 'ambientPolicy'>,
   conversation: {
     id: string
     desk: EventDesk
@@ -34,21 +34,13 @@ export function createHearing(
     const utterance = { text: event.text, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) }
     const { assistantNames } = settings
     const context = { conversationId: id, history: conversation.history(), assistantNames, sinceReplyMs }
-    const broke = (error: unknown) => {
-      logger?.warn({ conversationId: id, error: String(error) }, 'the ambient policy threw; the speech is ignored')
-      send({ ...event, verdict: 'ignore' })
-    }
     const decided = (verdict: AmbientVerdict, { atMs } = event) => {
       if (verdict === 'answer') desk.noteSpeech({ ...event, type: 'SPEECH_DETECTED' })
       send({ ...event, ...(atMs === undefined ? {} : { atMs }), verdict })
     }
-    try {
-      const verdict = judge(utterance, context, conversation.signal)
-      if (typeof verdict === 'string') decided(verdict)
-      else verdict.then((later) => decided(later, stamped({ ...event, atMs: clock.now() }, clock)), broke)
-    } catch (error) {
-      broke(error)
-    }
+    const verdict = judge(utterance, context, conversation.signal)
+    if (typeof verdict === 'string') decided(verdict)
+    else void verdict.then((later) => decided(later, stamped({ ...event, atMs: clock.now() }, clock)))
   }
 
   return {

@@ -17,9 +17,10 @@ import { stoppedWithReply, type CallAnswer } from '../../machines/tool-calls.ts'
 import { LlmError, type ChatMessage } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Generation } from '../generation/index.ts'
+import { givenHistory } from './given.ts'
 import { actorClock, watchFailure } from './actors.ts'
 import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
-import type { Logger } from '../runtime/options.ts'
+import type { Report } from '../runtime/collaborators/report.ts'
 import { createReplyRecords } from './turn/reply-records.ts'
 import { turnMessages } from './turn/messages.ts'
 
@@ -45,7 +46,7 @@ export interface SingleReplyHost {
   generation: Generation
   clock: Clock
   settings: Settings
-  logger: Logger | undefined
+  report: Report
   inspect: ((event: InspectionEvent) => void) | undefined
   publish(event: ServiceEvent): void
 }
@@ -53,7 +54,8 @@ export interface SingleReplyHost {
 /** Runs the reply chart by itself. There is no sink: a segment counts as heard when it is cut. */
 export function startReply(text: string, options: GenerateOptions, host: SingleReplyHost): Reply {
   const { replyId, generation, clock, settings, inspect, publish } = host
-  const { signal, history = [] } = options
+  const { signal } = options
+  const history = givenHistory(options.history)
   const segments = new ReplaySubject<Segment>()
   const deltas = new ReplaySubject<Delta>()
   const records = createReplyRecords({ clock, settings })
@@ -167,8 +169,8 @@ export function startReply(text: string, options: GenerateOptions, host: SingleR
   }
 
   return {
-    deltas: isolateSubscribers(deltas, host.logger),
-    segments: isolateSubscribers(segments, host.logger),
+    deltas: isolateSubscribers(deltas, host.report),
+    segments: isolateSubscribers(segments, host.report),
     result,
     cancel,
     [Symbol.asyncIterator]: () => textOf(deltas),

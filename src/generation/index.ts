@@ -14,6 +14,7 @@ import { createModelDirectory } from './models.ts'
 import { createPrompts, type CountTokens } from './prompts.ts'
 import { readAheadWith } from './read-ahead.ts'
 import { recallLogic } from './recall.ts'
+import { factsByReply, type Facts } from './reply-facts.ts'
 import { createReplyCache, type CacheStore } from './reply-cache.ts'
 import { createSlots, type Slots } from './slots.ts'
 import { createToolbox, type Toolbox } from './tools.ts'
@@ -37,7 +38,7 @@ export interface GenerationOptions {
   /** Counts tokens exactly; default: the engine's tokenizer where it has one, else an estimate that learns. */
   countTokens?: CountTokens
   /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
-  facts?: () => string
+  facts?: Facts
   /** Functions that the model may call. */
   toolbox?: Toolbox
   cacheStore?: CacheStore
@@ -66,13 +67,14 @@ export function createGeneration(options: GenerationOptions): Generation {
     ...(options.inspect === undefined ? {} : { inspect: options.inspect }),
   })
   const report = options.report ?? (() => {})
+  const factsOf = factsByReply(options.facts)
   const cache = createReplyCache({
     settings,
     clock,
     report,
+    factsOf,
     tools: toolbox.definitions,
     ...(options.cacheStore === undefined ? {} : { store: options.cacheStore }),
-    ...(options.facts === undefined ? {} : { facts: options.facts }),
   })
   function slotsOf(origin: string): Slots {
     const known = slots.get(origin) ?? createSlots(concurrency)
@@ -91,9 +93,9 @@ export function createGeneration(options: GenerationOptions): Generation {
     prompts: createPrompts({
       settings,
       models,
+      factsOf,
       tools: toolbox.definitions,
       ...(options.countTokens === undefined ? {} : { countTokens: options.countTokens }),
-      ...(options.facts === undefined ? {} : { facts: options.facts }),
     }),
     toolbox,
     slotsOf,
@@ -107,7 +109,7 @@ export function createGeneration(options: GenerationOptions): Generation {
       const conversation = holdDeltas(owner)
       return replyMachine.provide({
         actors: {
-          recall: recallLogic(world, conversation, (input) => cache.get(conversation, input)),
+          recall: recallLogic(world, conversation, (input, left) => cache.get(conversation, input, left)),
           locate: locateLogic(world),
           attempt: attemptLogic(world, conversation),
           call: callLogic(toolbox, conversation),

@@ -11,18 +11,19 @@ export type Remembered = Omit<ReplyEnd, 'fallback'>
 export function recallLogic(
   world: { clock: Clock; createSegmenter(unspokenMs: () => number): Segmenter },
   conversation: HoldingConversation,
-  remember: (input: ReplyInput) => Promise<Remembered | undefined> | undefined,
+  remember: (input: ReplyInput, signal: AbortSignal) => Promise<Remembered | undefined> | undefined,
 ) {
   return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
     const { replyId, purpose, text } = input
-    let left = false
+    const controller = new AbortController()
+    const { signal } = controller
     conversation.begin(input)
     const tell = (event: ReplyEvent) => {
-      if (!left) sendBack(event)
+      if (!signal.aborted) sendBack(event)
     }
 
     function recite(words: Remembered): void {
-      if (left) return
+      if (signal.aborted) return
       const segmenter = world.createSegmenter(() => conversation.unspokenMs(replyId))
       conversation.onDelta({ replyId, attempt: 1, kind: 'text', text: words.text })
       for (const { index, text: spoken, source, gap } of [...segmenter.push(words.text), ...segmenter.end()]) {
@@ -36,7 +37,7 @@ export function recallLogic(
       recite({ text, model: 'none', backend: 'none', cached: false, usage: {}, finishReason: 'stop' })
       return
     }
-    const remembered = remember(input)
+    const remembered = remember(input, signal)
     if (!remembered) tell({ type: 'WORDS_UNKNOWN' })
     else {
       // What the cache gives but cannot be said is a miss like any other.
@@ -44,8 +45,6 @@ export function recallLogic(
         .then((words) => (words ? recite(words) : tell({ type: 'WORDS_UNKNOWN' })))
         .catch(() => tell({ type: 'WORDS_UNKNOWN' }))
     }
-    return () => {
-      left = true
-    }
+    return () => controller.abort()
   })
 }

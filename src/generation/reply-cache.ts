@@ -1,21 +1,37 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
 import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
 import type { ToolDefinition } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
 import type { Remembered } from './recall.ts'
+import type { FactsOf } from './reply-facts.ts'
 import type { GenerationNote, ReplyConversation } from './types.ts'
 
-/** Where replies are kept; the default is memory. A store that fails is a miss, and is reported. */
+/**
+ * Where replies are kept; the default is memory. A store that fails, or gives something that is no reply, is a miss and
+ * is reported; one that takes longer than 100 ms is a miss.
+ */
 export interface CacheStore {
   get(key: string): Promise<Remembered | undefined>
   set(key: string, words: Remembered): Promise<void>
 }
 
+const Reply = z.object({
+  text: z.string().regex(/\S/u),
+  model: z.string(),
+  backend: z.string(),
+  finishReason: z.enum(['stop', 'length', 'limit']),
+})
+
 /** Replies to requests that would be answered the same again. */
 export interface ReplyCache {
   /** undefined at once where nothing can be remembered. */
-  get(conversation: ReplyConversation, input: ReplyInput): Promise<Remembered | undefined> | undefined
+  get(
+    conversation: ReplyConversation,
+    input: ReplyInput,
+    signal: AbortSignal,
+  ): Promise<Remembered | undefined> | undefined
   set(conversation: ReplyConversation, input: ReplyInput, words: Remembered): void
 }
 
@@ -23,7 +39,7 @@ export function createReplyCache(options: {
   settings: Settings
   clock: Clock
   store?: CacheStore
-  facts?: () => string
+  factsOf: FactsOf
   tools?: readonly ToolDefinition[]
   report: (note: GenerationNote) => void
 }): ReplyCache {
@@ -34,9 +50,10 @@ export function createReplyCache(options: {
   const store = options.store ?? memoryStore(cache, clock)
 
   /** Everything that could change the answer. */
-  function keyOf(conversation: ReplyConversation, input: ReplyInput): string {
+  async function keyOf(conversation: ReplyConversation, input: ReplyInput, signal: AbortSignal): Promise<string> {
     const messages = cache.scope === 'utterance' ? [input.text] : conversation.messages(input)
-    const asked = [settings.systemPrompt, messages, options.facts?.(), generation, settings.context, options.tools]
+    const facts = await options.factsOf(conversation, input.replyId, signal)
+    const asked = [settings.systemPrompt, messages, facts, generation, settings.context, options.tools]
     const where = [settings.baseUrl, settings.apiType, settings.defaultModel, settings.fallback.models]
     // Hashed, because the words of callers and the keys of fallbacks are nothing to hand to a store.
     return createHash('sha256')
@@ -52,26 +69,25 @@ export function createReplyCache(options: {
     return undefined
   }
 
+  async function read(conversation: ReplyConversation, input: ReplyInput, signal: AbortSignal) {
+    const key = await keyOf(conversation, input, signal)
+    if (signal.aborted) return undefined
+    looked.set(conversation, { replyId: input.replyId, key })
+    const kept: unknown = await store.get(key)
+    return kept === undefined || kept === null ? undefined : { ...Reply.parse(kept), cached: true, usage: {} }
+  }
+
+  async function write(key: string, words: Remembered): Promise<void> {
+    await store.set(key, words)
+  }
+
   return {
-    get(conversation, input) {
-      const key = keyOf(conversation, input)
-      looked.set(conversation, { replyId: input.replyId, key })
-      return attempt(() => store.get(key)).then(
-        (words) => words && { ...words, cached: true, usage: {} },
-        failed('read'),
-      )
-    },
-    set(conversation, input, words) {
-      const before = looked.get(conversation)
-      const key = before?.replyId === input.replyId ? before.key : keyOf(conversation, input)
-      attempt(() => store.set(key, words)).catch(failed('written'))
+    get: (conversation, input, signal) => read(conversation, input, signal).catch(failed('read')),
+    set(conversation, { replyId }, words) {
+      const asked = looked.get(conversation)
+      if (asked?.replyId === replyId) write(asked.key, words).catch(failed('written'))
     },
   }
-}
-
-/** Also what throws at once is a rejection. */
-async function attempt<T>(run: () => Promise<T>): Promise<T> {
-  return run()
 }
 
 function memoryStore({ entries, ttlMs }: Settings['cache'], clock: Clock): CacheStore {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { merge, Subject, type Observable, type Subscription } from 'rxjs'
 import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
-import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
+import { LlmError, type ChatRequest } from '../backends/contract.ts'
 import { createGeneration } from '../generation/index.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
@@ -14,18 +14,14 @@ import {
   type ConversationOptions,
   type HostedConversation,
 } from '../conversations/conversation.ts'
+import { checkSignal, givenText } from '../conversations/given.ts'
 import { diagnose, type Diagnosis } from '../diagnosing/diagnose.ts'
+import { wordsOf } from './collaborators/report.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
+import { checkRequest, sendRequest, type ChatResponse } from './send-request.ts'
+import { closed, whileOpen } from './while-open.ts'
 import { startReply, type GenerateOptions, type Reply } from '../conversations/single-reply.ts'
-
-export interface ChatResponse extends BackendEnd {
-  text: string
-  thinking?: string
-  /** Functions that the model wants called; nobody calls them here. */
-  toolCalls?: ToolCall[]
-  backend: string
-}
 
 /** Conversations with a language model: what speech services, programs and the bus talk to. */
 export interface LlmService {
@@ -62,7 +58,7 @@ const speechTypes = [
 /** Throws LlmError `config` for options that cannot work. */
 export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const parts = partsOf(options)
-  const { settings, clock, random, bus, logger } = parts
+  const { settings, clock, random, bus, logger, report } = parts
   const connections = createConnections(parts)
   const conversations = new Map<string, HostedConversation>()
   const published = new Subject<ServiceEvent>()
@@ -73,6 +69,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const singles = new Set<Reply>()
   let onBus: Subscription | undefined
   let replies = 0
+  let closing: Promise<void> | undefined
 
   const generation = createGeneration({
     settings,
@@ -92,25 +89,21 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   // Last of what may refuse its options: a store that was taken is given back by closing alone.
   const archive =
-    parts.store &&
-    createArchive({
-      store: parts.store,
-      clock,
-      loadMs: settings.timeouts.storeLoadMs,
-      report({ code, message }, conversationId = 'service') {
-        logger?.warn({ conversationId, code }, message)
-        notice(code, message, conversationId)
-      },
-    })
+    parts.store === undefined
+      ? undefined
+      : createArchive({
+          store: parts.store,
+          clock,
+          loadMs: settings.timeouts.storeLoadMs,
+          report({ code, message }, conversationId = 'service') {
+            logger?.warn({ conversationId, code }, message)
+            notice(code, message, conversationId)
+          },
+        })
 
-  /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
   function publish(event: ServiceEvent): void {
     published.next(event)
-    try {
-      bus?.publish(event)
-    } catch (error) {
-      logger?.warn({ error: String(error) }, 'the event bus threw in publish')
-    }
+    bus?.publish(event)
   }
 
   /** An error outside any conversation. */
@@ -132,7 +125,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       .then(
         () => {},
         // The reply will meet the same fault and tell it; here it was only a look ahead.
-        (error: unknown) => logger?.debug({ error: String(error) }, 'no backend yet'),
+        (error: unknown) => logger?.debug({ error: wordsOf(error) }, 'no backend yet'),
       )
   }
 
@@ -151,7 +144,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     const parsed = parse(raw)
     if (!parsed.ok) {
       // What is refused changes nothing: no conversation begins with it.
-      const id = claimedBy(raw)
+      const id = parsed.conversationId ?? 'default'
       const known = conversations.get(id)
       return known === undefined ? notice('bad-input', parsed.message, id) : known.hear(raw)
     }
@@ -170,15 +163,16 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   }
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
-    if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
     if (life.signal.aborted) throw closed()
+    givenText(text, Infinity)
+    checkSignal(given.signal)
     const replyId = `single-${(replies += 1)}`
     const reply = startReply(text, given, {
       replyId,
       generation,
       clock,
       settings,
-      logger,
+      report,
       inspect: parts.inspect,
       publish,
     })
@@ -187,22 +181,50 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     return reply
   }
 
-  return {
-    async initialize() {
-      if (bus && onBus === undefined) {
-        const speech = merge(...speechTypes.map((type) => bus.on(type)))
-        onBus = speech.subscribe({
-          next: hearBus,
-          error: () => notice('speech-source', 'the event bus ended with an error; nothing more is heard from it'),
-        })
-      }
+  /** undefined: it is heard already. */
+  function listenToBus(): Subscription | undefined {
+    if (bus === undefined || onBus?.closed === false) return undefined
+    const speech = merge(...speechTypes.map((type) => bus.on(type)))
+    onBus = speech.subscribe({
+      next: hearBus,
+      error: (thrown: unknown) => {
+        const message = 'the event bus ended with an error; nothing more is heard from it until initialize() is called'
+        logger?.warn({ error: wordsOf(thrown) }, message)
+        notice('speech-source', message)
+      },
+    })
+    return onBus
+  }
+
+  async function initialize(signal: AbortSignal): Promise<BackendInfo> {
+    const begun = listenToBus()
+    try {
       await archive?.open().catch((cause: unknown) => {
         const message = cause instanceof LlmError ? cause.message : 'the store could not be opened; see the cause'
         throw new LlmError('config', { message, cause })
       })
-      return connections.to({}).info(life.signal)
-    },
-    events: isolateSubscribers(published, logger),
+      return await connections.to({}).info(signal)
+    } catch (error) {
+      begun?.unsubscribe()
+      throw error
+    }
+  }
+
+  async function close(): Promise<void> {
+    life.abort()
+    onBus?.unsubscribe()
+    for (const one of conversations.values()) one.close()
+    for (const reply of singles) reply.cancel()
+    conversations.clear()
+    generation.close()
+    await archive?.close()
+    await connections.close().catch((error: unknown) => report('the engine could not be closed', error))
+    published.complete()
+  }
+
+  return {
+    initialize: () => whileOpen(life.signal, initialize),
+    events: isolateSubscribers(published, report),
     conversation,
     generate,
     async chat(text, given = {}) {
@@ -210,56 +232,19 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       if (result.ok) return result.text
       throw given.signal?.aborted === true ? given.signal.reason : result.error
     },
-    async sendRequest(request, given = {}) {
-      const signal = given.signal === undefined ? life.signal : AbortSignal.any([given.signal, life.signal])
-      const backend = await connections.to({}).connect(signal)
-      let text = ''
-      let thinking = ''
-      const toolCalls: ToolCall[] = []
-      const end = await backend.stream(
-        request,
-        (record) => {
-          if (record.type === 'tool-calls') toolCalls.push(...record.calls)
-          if (record.type !== 'delta') return
-          if (record.kind === 'text') text += record.text
-          else thinking += record.text
-        },
-        signal,
-      )
-      return {
-        ...end,
-        text,
-        backend: backend.name,
-        ...(thinking === '' ? {} : { thinking }),
-        ...(toolCalls.length === 0 ? {} : { toolCalls }),
-      }
+    async sendRequest(request, { signal: given } = {}) {
+      checkRequest(request)
+      checkSignal(given)
+      const send = async (signal: AbortSignal) => sendRequest(await connections.to({}).connect(signal), request, signal)
+      return whileOpen(life.signal, send, given)
     },
-    checkConnection: () => connections.to({}).check(),
-    diagnose: () => diagnose(connections.to({}), settings, clock),
+    checkConnection: () => whileOpen(life.signal, (signal) => connections.to({}).check(signal)),
+    diagnose: () => whileOpen(life.signal, (signal) => diagnose(connections.to({}), settings, clock, signal)),
     async stop() {
       await Promise.all([...conversations.values()].map((one) => one.stop()))
     },
-    async close() {
-      life.abort()
-      onBus?.unsubscribe()
-      for (const one of conversations.values()) one.close()
-      for (const reply of singles) reply.cancel()
-      conversations.clear()
-      generation.close()
-      await Promise.all([archive?.close(), connections.close()])
-      published.complete()
-    },
+    close: () => (closing ??= close()),
   }
-}
-
-/** The conversation that a refused event says it belongs to. */
-function claimedBy(raw: unknown): string {
-  const id = typeof raw === 'object' && raw !== null && 'conversationId' in raw ? raw.conversationId : undefined
-  return typeof id === 'string' && id !== '' && id.length <= 200 ? id : 'default'
-}
-
-function closed(): LlmError {
-  return new LlmError('config', { message: 'the service is closed; create a new one' })
 }
 
 /** Stopped conversations leave first; when all are alive the newest is refused. */

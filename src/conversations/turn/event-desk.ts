@@ -1,7 +1,8 @@
 import { Subject, type Observable } from 'rxjs'
 import type { ConversationEmitted } from '../../../machines/conversation/events.ts'
 import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent, Timings } from '../../../machines/vocabulary.ts'
-import type { Logger } from '../../runtime/options.ts'
+import type { Logger } from '../../runtime/collaborators/logger.ts'
+import { wordsOf } from '../../runtime/collaborators/report.ts'
 import type { ReplyRecords } from './reply-records.ts'
 import type { Settings } from '../../config/config.ts'
 import type { TurnOutcome } from './outcome.ts'
@@ -10,8 +11,8 @@ import type { TurnOutcome } from './outcome.ts'
 export interface EventDesk {
   readonly events: Observable<ServiceEvent>
   tell(fact: ConversationEmitted): void
-  /** An error outside any turn. */
-  fail(failure: Failure): void
+  /** An error outside any turn. The cause is for the log. */
+  fail(failure: Failure, cause?: unknown): void
   /** A reply of an earlier run that was not over when its program ended. */
   tellLeft(unfinished: { turnId: string; heard: string }): void
   /** Speech counts for the timings: when the caller ended, and when a barge-in began. */
@@ -140,10 +141,10 @@ export function createEventDesk({
       publish(event)
       if (event.type === 'ERROR_OCCURRED') logger?.warn({ conversationId, code: event.code }, event.message)
     },
-    fail({ code, message, retryable }) {
+    fail({ code, message, retryable }, cause) {
       const recoverable = code !== 'internal' || retryable
       publish({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
-      logger?.warn({ conversationId, code }, message)
+      logger?.warn({ conversationId, code, ...(cause === undefined ? {} : { error: wordsOf(cause) }) }, message)
     },
     tellLeft({ turnId, heard }) {
       const atMs = clock.now()

@@ -1,0 +1,22 @@
+import type { ReplyConversation } from './types.ts'
+
+/** What is true now (time, presence), for one reply. */
+export type FactsOf = (conversation: ReplyConversation, replyId: string, signal: AbortSignal) => Promise<string>
+
+/** Where facts come from. */
+export type Facts = (signal: AbortSignal) => string | Promise<string>
+
+/**
+ * Asked once a reply: what changed between its requests would be a new prompt from the caller's words on, and the cache
+ * would be asked for another reply than the model.
+ */
+export function factsByReply(facts: Facts | undefined): FactsOf {
+  const newest = new WeakMap<ReplyConversation, { replyId: string; facts: string }>()
+  return async (conversation, replyId, signal) => {
+    const before = newest.get(conversation)
+    if (before?.replyId === replyId) return before.facts
+    const now = { replyId, facts: (await facts?.(signal)) ?? '' }
+    if (!signal.aborted) newest.set(conversation, now)
+    return now.facts
+  }
+}
