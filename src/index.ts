@@ -1,12 +1,18 @@
 /** The public API of colloquy, every export by name. */
-export { createLlmService, type ChatResponse, type LlmService } from './runtime/service.ts'
 export type { Conversation } from './conversations/conversation.ts'
-export type { AskOptions } from './conversations/resident.ts'
+export type { AskOptions, SayOptions } from './conversations/turn/asking.ts'
 export type { ConversationChanges, ConversationSettings } from './conversations/character.ts'
 export type { ConversationLine } from './conversations/lines.ts'
-export type { TurnOutcome } from './conversations/turn/outcome.ts'
 export type { GenerateOptions, Reply, ReplyResult } from './conversations/generate.ts'
-export type { Collaborators, ContextFacts, EndpointDetector, LlmServiceOptions, Logger } from './runtime/options.ts'
+export { createLlmService, type LlmService } from './runtime/service.ts'
+export type { ChatResponse } from './runtime/send-request.ts'
+export type { TurnOutcome } from './conversations/turn/outcome.ts'
+export type { Collaborators, LlmServiceOptions } from './runtime/options.ts'
+export type { EndpointDetector } from './runtime/collaborators/detector.ts'
+export type { Inspect } from './runtime/collaborators/inspector.ts'
+export type { Logger } from './runtime/collaborators/logger.ts'
+export type { SettingsOf } from './runtime/collaborators/settings-of.ts'
+export type { ContextFacts } from './runtime/collaborators/prompt-hooks.ts'
 export type { BackendInfo, ConnectionReport } from './connecting/backend-connection.ts'
 export type { Diagnosis } from './diagnosing/diagnose.ts'
 export {
@@ -15,6 +21,7 @@ export {
   type BusEvent,
   type EmitterLike,
   type EventBus,
+  type LocalEventBus,
 } from './runtime/event-bus.ts'
 export { systemClock } from './runtime/clock.ts'
 export { foldHistory, type HistoryFact } from './history/fold-history.ts'

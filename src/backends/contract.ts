@@ -99,7 +99,7 @@ export interface Backend {
   /** One model in detail (context length); rejects with `model-missing`. Loads nothing. */
   describe(model: string, signal: AbortSignal): Promise<ModelInfo>
   /** Exact token count, where the engine has a tokenizer. */
-  countTokens?(model: string, text: string): Promise<number>
+  countTokens?(model: string, text: string, signal?: AbortSignal): Promise<number>
   /** Reads a prompt ahead so that its prefix is cached; only where a slot is spare. */
   prewarm?(request: ChatRequest, signal: AbortSignal): Promise<void>
   close?(): Promise<void>

@@ -5,7 +5,11 @@ import { suggestion } from '../config/nearest.ts'
 import { parseConfig } from '../config/parse-config.ts'
 import { isTree, mergeTrees, type SettingsTree } from '../config/read-environment.ts'
 import { createToolbox, type Tool } from '../generation/index.ts'
-import { harmlessFacts, type ConfigWithHooks, type ContextFacts, type ServiceParts } from '../runtime/options.ts'
+import { guardAmbientPolicy } from '../runtime/collaborators/ambient-policy.ts'
+import { guardDetector } from '../runtime/collaborators/detector.ts'
+import { guardFacts, type ContextFacts } from '../runtime/collaborators/prompt-hooks.ts'
+import { checkSink } from '../runtime/collaborators/sink.ts'
+import type { ConfigWithHooks, ServiceParts } from '../runtime/options.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { policyOf } from './policy.ts'
 
@@ -79,18 +83,25 @@ export function usualCharacter(parts: ServiceParts, keepsTurns: boolean): Charac
 export function withChanges(
   before: Character,
   changes: ConversationChanges,
-  logger: ServiceParts['logger'],
+  { clock, report }: Pick<ServiceParts, 'clock' | 'report'>,
 ): Character {
   const { tools, facts = changes.context?.facts, sink } = changes
-  const { detector = before.detector } = changes.endpointing ?? {}
+  const hook = changes.endpointing?.detector
+  const detector = hook === undefined ? before.detector : guardDetector(hook, clock, report)
   const policyHook = changes.ambient?.policy
   const settings = parseConfig(mergeTrees(before.settings, writtenIn(changes)))
-  const ambientPolicy = policyHook === undefined ? before.ambientPolicy : functionIn(policyHook)
+  const ambientPolicy =
+    policyHook === undefined
+      ? before.ambientPolicy
+      : typeof policyHook === 'function'
+        ? guardAmbientPolicy(policyHook, clock, report)
+        : undefined
+  if (sink !== undefined) checkSink(sink)
   const { keepsTurns } = before.policy.store
   return {
     settings,
     toolbox: tools === undefined ? before.toolbox : createToolbox(tools),
-    facts: facts === undefined ? before.facts : harmlessFacts(facts, logger),
+    facts: facts === undefined ? before.facts : guardFacts(facts, clock, report),
     detector,
     ambientPolicy,
     sink: sink ?? before.sink,
@@ -123,14 +134,6 @@ function writtenIn(changes: ConversationChanges): SettingsTree {
 
 function withoutHooks(section: SettingsTree): SettingsTree {
   return Object.fromEntries(Object.entries(section).filter(([, value]) => typeof value !== 'function'))
-}
-
-function functionIn<Given>(given: Given): Extract<Given, (...args: never[]) => unknown> | undefined {
-  return isFunction(given) ? given : undefined
-}
-
-function isFunction<Given>(given: Given): given is Extract<Given, (...args: never[]) => unknown> {
-  return typeof given === 'function'
 }
 
 function wrong(message: string): LlmError {

@@ -3,10 +3,11 @@ import type { ActorRefFrom } from 'xstate'
 import type { conversationMachine } from '../../machines/conversation/machine.ts'
 import type { Delta, Segment, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
-import type { Logger } from '../runtime/options.ts'
+import type { Report } from '../runtime/collaborators/report.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import type { ConversationChanges } from './character.ts'
-import type { AskOptions, Resident } from './resident.ts'
+import type { Resident } from './resident.ts'
+import type { AskOptions, SayOptions } from './turn/asking.ts'
 import type { TurnOutcome } from './turn/outcome.ts'
 
 /**
@@ -37,7 +38,7 @@ export interface Conversation {
    */
   ask(text: string, options?: AskOptions): Promise<TurnOutcome>
   /** The assistant speaks by itself. Waits until nobody speaks. */
-  say(text: string, options?: { protected?: boolean }): Promise<TurnOutcome>
+  say(text: string, options?: SayOptions): Promise<TurnOutcome>
   /** Ends the reply that is made or spoken, protected or not. The caller's words are never lost. */
   interrupt(reason?: string): void
   /** Behaves by other settings from the next reply on. Throws `config` for a key or a value that is not allowed. */
@@ -63,14 +64,14 @@ export interface ConversationKeeper {
 export class ConversationOfId implements Conversation {
   readonly id: string
   readonly #keeper: ConversationKeeper
-  readonly #logger: Logger | undefined
+  readonly #report: Report
   #newest: Resident
 
-  constructor(first: Resident, keeper: ConversationKeeper, logger: Logger | undefined) {
+  constructor(first: Resident, keeper: ConversationKeeper, report: Report) {
     this.id = first.id
     this.#newest = first
     this.#keeper = keeper
-    this.#logger = logger
+    this.#report = report
   }
 
   /** The life that it has now, or the one that it had last. */
@@ -90,13 +91,13 @@ export class ConversationOfId implements Conversation {
     return this.#now.actor
   }
   get events() {
-    return isolateSubscribers(this.#now.events, this.#logger)
+    return isolateSubscribers(this.#now.events, this.#report)
   }
   get deltas() {
-    return isolateSubscribers(this.#now.deltas, this.#logger)
+    return isolateSubscribers(this.#now.deltas, this.#report)
   }
   get segments() {
-    return isolateSubscribers(this.#now.segments, this.#logger)
+    return isolateSubscribers(this.#now.segments, this.#report)
   }
   get history() {
     return this.#now.history
@@ -110,7 +111,7 @@ export class ConversationOfId implements Conversation {
   async ask(text: string, options?: AskOptions) {
     return this.#wanted.ask(text, options)
   }
-  async say(text: string, options?: { protected?: boolean }) {
+  async say(text: string, options?: SayOptions) {
     return this.#wanted.say(text, options)
   }
   interrupt(reason?: string) {

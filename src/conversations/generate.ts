@@ -2,7 +2,7 @@ import { ReplaySubject, type Observable } from 'rxjs'
 import type { Delta, ReplyEnd, Segment, ServiceEvent, Timings, Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { isolateSubscribers } from '../runtime/isolate-subscribers.ts'
-import type { Logger } from '../runtime/options.ts'
+import type { Report } from '../runtime/collaborators/report.ts'
 import type { ReplyChanges } from './character.ts'
 import type { Resident } from './resident.ts'
 
@@ -37,7 +37,7 @@ export function replyFrom(
   resident: Resident,
   text: string,
   { signal, speaker }: GenerateOptions,
-  logger: Logger | undefined,
+  report: Report,
 ): Reply {
   const segments = new ReplaySubject<Segment>()
   const deltas = new ReplaySubject<Delta>()
@@ -79,8 +79,8 @@ export function replyFrom(
   else signal?.addEventListener('abort', cancel, { once: true })
 
   const reply: Omit<Reply, typeof Symbol.asyncIterator> = {
-    deltas: isolateSubscribers(deltas, logger),
-    segments: isolateSubscribers(segments, logger),
+    deltas: isolateSubscribers(deltas, report),
+    segments: isolateSubscribers(segments, report),
     result,
     cancel,
   }

@@ -2,17 +2,24 @@
 import { z } from 'zod'
 import type { Turn } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
+import { hasMethods } from '../runtime/collaborators/check.ts'
 import { StoredTurn } from '../persistence/record.ts'
 
-/** Throws LlmError `bad-input` for words that are none, or too many. */
+/** Throws LlmError `bad-input` for words that are none, or too many. From JavaScript anything may come. */
 export function givenText(text: unknown, utteranceChars: number): string {
-  if (typeof text !== 'string' || text.trim() === '')
-    throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
+  if (typeof text !== 'string') throw new LlmError('bad-input', { message: 'the text is not a string' })
+  if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
   if (text.length > utteranceChars) {
     const message = `the text is longer than limits.utteranceChars (${utteranceChars}); shorten it or raise the limit`
     throw new LlmError('bad-input', { message })
   }
   return text
+}
+
+/** Throws LlmError `bad-input` for a signal that is none. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || hasMethods(signal, 'addEventListener', 'removeEventListener')) return
+  throw new LlmError('bad-input', { message: 'signal must be an AbortSignal' })
 }
 
 /** As rows of a database have it: with fields that are there and say nothing. */

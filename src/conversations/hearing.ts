@@ -1,7 +1,6 @@
 import type { AmbientVerdict, ConversationEvent } from '../../machines/conversation/events.ts'
 import type { Clock, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
 import { namedAmbientPolicy } from '../listening/ambient-policy.ts'
-import type { Logger } from '../runtime/options.ts'
 import type { Character } from './character.ts'
 import type { EventDesk } from './turn/event-desk.ts'
 
@@ -21,12 +20,12 @@ export interface Hearer {
 }
 
 /** Hears an event that carries its moment: it is judged where it is ambient, and sent to the conversation's actor. */
-export function hear(hearer: Hearer, event: SpeechEvent, clock: Clock, logger: Logger | undefined): void {
+export function hear(hearer: Hearer, event: SpeechEvent, clock: Clock): void {
   // A stop waits for nothing.
   if (event.type === 'SYSTEM_STOPPED') return hearer.send(event)
   hearer.whenReady(() => {
     hearer.desk.noteSpeech(event)
-    if (event.type === 'AMBIENT_SPEECH_DETECTED') hearAmbient(hearer, event, clock, logger)
+    if (event.type === 'AMBIENT_SPEECH_DETECTED') hearAmbient(hearer, event, clock)
     else hearer.send(event)
   })
 }
@@ -35,7 +34,6 @@ function hearAmbient(
   hearer: Hearer,
   event: Extract<SpeechEvent, { type: 'AMBIENT_SPEECH_DETECTED' }>,
   clock: Clock,
-  logger: Logger | undefined,
 ): void {
   const { id: conversationId, desk, lastHeardOutAtMs, history } = hearer
   const { settings, ambientPolicy } = hearer.character
@@ -44,19 +42,11 @@ function hearAmbient(
   const sinceReplyMs = lastHeardOutAtMs === undefined ? null : clock.now() - lastHeardOutAtMs
   const utterance = { text: event.text, ...(event.speaker === undefined ? {} : { speaker: event.speaker }) }
   const context = { conversationId, history, assistantNames, sinceReplyMs }
-  const broke = (error: unknown) => {
-    logger?.warn({ conversationId, error: String(error) }, 'the ambient policy threw; the speech is ignored')
-    hearer.send({ ...event, verdict: 'ignore' })
-  }
   const decided = (verdict: AmbientVerdict, now: { atMs?: number } = {}) => {
     if (verdict === 'answer') desk.noteSpeech({ ...event, type: 'SPEECH_DETECTED' })
     hearer.send({ ...event, ...now, verdict })
   }
-  try {
-    const verdict = judge(utterance, context, hearer.signal)
-    if (typeof verdict === 'string') decided(verdict)
-    else verdict.then((later) => decided(later, { atMs: clock.now() }), broke)
-  } catch (error) {
-    broke(error)
-  }
+  const verdict = judge(utterance, context, hearer.signal)
+  if (typeof verdict === 'string') decided(verdict)
+  else void verdict.then((later) => decided(later, { atMs: clock.now() }))
 }

@@ -9,21 +9,19 @@ import { followSource } from '../listening/follow-source.ts'
 import type { SpeechParser } from '../listening/parse-speech.ts'
 import { createStamps, type Stamps } from '../listening/stamps.ts'
 import type { Archive } from '../persistence/archive.ts'
-import type { Logger } from '../runtime/options.ts'
+import { demand } from '../runtime/collaborators/check.ts'
+import type { Logger } from '../runtime/collaborators/logger.ts'
+import { wordsOf, type Report } from '../runtime/collaborators/report.ts'
+import { isStream, streamOf } from '../runtime/collaborators/stream-of.ts'
+import { reasonOf } from '../generation/tool-words.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
-import {
-  changesFor,
-  namesOf,
-  withChanges,
-  type Character,
-  type ConversationChanges,
-  type ReplyChanges,
-} from './character.ts'
+import { namesOf, withChanges, type Character, type ConversationChanges } from './character.ts'
 import { Gate } from './gate.ts'
 import { givenText } from './given.ts'
 import { hear, type Hearer } from './hearing.ts'
 import { createMemory, type Memory, type MemoryOptions } from './memory.ts'
 import { Voice } from './voice.ts'
+import { Asking, type AskOptions, type SayOptions } from './turn/asking.ts'
 import { EventDesk } from './turn/event-desk.ts'
 import { Replies, type Replying } from './turn/replies.ts'
 import { ReplyRecords } from './turn/reply-records.ts'
@@ -34,6 +32,7 @@ import { actorClock } from './world.ts'
 export interface ResidentHost {
   clock: Clock
   logger: Logger | undefined
+  report: Report
   archive: Archive | undefined
   parse: SpeechParser
   /** The one chart of the service, provided with its world. */
@@ -53,14 +52,6 @@ export interface ResidentKeeper {
   onEnded(resident: Resident): void
 }
 
-/** How one typed turn is answered. */
-export interface AskOptions extends ReplyChanges {
-  /** Who types: the model reads the name where more than one speaks. */
-  speaker?: string
-  /** Ends the reply to these words, or the wait for it. */
-  signal?: AbortSignal
-}
-
 /** What one life begins with. */
 export interface ResidentGiven {
   character: Character
@@ -77,6 +68,7 @@ export class Resident implements Hearer, Replying {
   readonly records: ReplyRecords
   readonly voice: Voice
   readonly replies: Replies
+  readonly asking: Asking
   readonly isSpoken: boolean
   readonly segments = new Subject<Segment>()
   /** Resolves when what a store kept of it has been read. Never rejects. */
@@ -94,8 +86,6 @@ export class Resident implements Hearer, Replying {
   #character: Character
   /** Of the bus and the wire; a source that is listened to has its own. */
   #stamp: Stamps | undefined
-  /** Replies that were asked for with something of their own, by who asked. */
-  readonly #owned = new Map<string, Character>()
   #attached = 0
   #isIdle = true
   #leaving: AbortController | undefined
@@ -120,11 +110,17 @@ export class Resident implements Hearer, Replying {
     this.#character = character
     this.isSpoken = isSpoken
     this.replies = new Replies(this, logger)
+    this.asking = new Asking(this, host)
     this.lastActiveAtMs = clock.now()
     this.ready = new Promise((resolve) => (this.#markReady = resolve))
     this.gone = new Promise((resolve) => (this.#markGone = resolve))
     this.records = new ReplyRecords(clock, () => this.#character)
-    this.voice = new Voice({ id, clock, logger, usual: () => this.#character.sink ?? null })
+    this.voice = new Voice({
+      clock,
+      usual: () => this.#character.sink,
+      failed: (failure, cause) => this.desk.fail(failure, cause),
+      noted: (message, cause) => logger?.warn({ conversationId: id, error: wordsOf(cause) }, message),
+    })
     this.desk = new EventDesk({
       conversationId: id,
       clock,
@@ -210,13 +206,22 @@ export class Resident implements Hearer, Replying {
   }
 
   listenTo(speech: Observable<SpeechEvent>): Subscription {
-    const source = followSource(speech, {
-      parse: this.#host.parse,
-      clock: this.#host.clock,
-      hear: (event) => this.#hear(event),
-      refuse: (message) => this.refuse(message),
-      fail: (message) => this.desk.fail({ code: 'speech-source', message, retryable: true }),
-    })
+    demand(isStream(speech), 'listenTo takes an Observable of speech events')
+    const left = (thrown: unknown) =>
+      this.#host.report('the speech source failed in unsubscribe', thrown, { conversationId: this.id })
+    const source = followSource(
+      streamOf(() => speech, left),
+      {
+        parse: this.#host.parse,
+        clock: this.#host.clock,
+        hear: (event) => this.#hear(event),
+        refuse: (message) => this.refuse(message),
+        fail: (thrown) => {
+          const message = `the speech source failed: ${reasonOf(thrown)}; subscribe a new one`
+          this.desk.fail({ code: 'speech-source', message, retryable: true })
+        },
+      },
+    )
     return this.#attach(source)
   }
 
@@ -225,37 +230,11 @@ export class Resident implements Hearer, Replying {
   }
 
   async ask(text: string, options: AskOptions = {}): Promise<TurnOutcome> {
-    const typed = this.#words(text)
-    const { signal, speaker } = options
-    const changes = changesFor(options)
-    const from = speaker === undefined ? {} : { speaker }
-    const own = Object.keys(changes).length === 0 ? undefined : withChanges(this.#character, changes, this.#host.logger)
-    const { asker, outcome } = this.desk.askFor()
-    if (own !== undefined) this.#owned.set(asker, own)
-    const withdraw = () => this.#withdraw(asker)
-    if (signal?.aborted === true) withdraw()
-    else signal?.addEventListener('abort', withdraw, { once: true })
-    void outcome.then(() => {
-      this.#owned.delete(asker)
-      signal?.removeEventListener('abort', withdraw)
-    })
-    if (signal?.aborted === true) return outcome
-    this.#gate.pass(() => {
-      this.desk.noteTyped()
-      this.send({ type: 'CALLER_TYPED', text: typed, asker, atMs: this.#host.clock.now(), ...from })
-    })
-    return outcome
+    return this.asking.ask(this.#words(text), options)
   }
 
-  async say(text: string, options: { protected?: boolean } = {}): Promise<TurnOutcome> {
-    const announced = this.#words(text)
-    const isProtected = options.protected ?? false
-    const { asker, outcome } = this.desk.askFor()
-    this.#gate.pass(() => {
-      const atMs = this.#host.clock.now()
-      this.send({ type: 'ANNOUNCEMENT_MADE', text: announced, protected: isProtected, asker, atMs })
-    })
-    return outcome
+  async say(text: string, options: SayOptions = {}): Promise<TurnOutcome> {
+    return this.asking.say(this.#words(text), options)
   }
 
   interrupt(reason?: string): void {
@@ -266,16 +245,9 @@ export class Resident implements Hearer, Replying {
   configure(changes: ConversationChanges): void {
     const settings = namesOf(changes, { isBeginning: false })
     if (settings.length === 0) return
-    this.#character = withChanges(this.#character, changes, this.#host.logger)
+    this.#character = withChanges(this.#character, changes, this.#host)
     const { policy } = this.#character
     this.send({ type: 'CONVERSATION_CONFIGURED', settings, policy, atMs: this.#host.clock.now() })
-  }
-
-  /** Whoever asked does not want the answer any more: a reply that is made for nobody else ends. */
-  #withdraw(asker: string): void {
-    const { reply } = this.context
-    if (reply?.askers.includes(asker) === true) this.interrupt()
-    this.desk.withdraw(asker)
   }
 
   // ------------------------------------------------------------------------------------ its life in memory
@@ -342,12 +314,11 @@ export class Resident implements Hearer, Replying {
     // A turn that is open may be finished; over a reply no new one begins.
     const isHeard =
       !this.#isDraining || this.actor.getSnapshot().matches('detecting') || event.type === 'SYSTEM_STOPPED'
-    if (isHeard) hear(this, event, this.#host.clock, this.#host.logger)
+    if (isHeard) hear(this, event, this.#host.clock)
   }
 
   characterFor(askers: readonly string[]): Character | undefined {
-    const asker = askers.find((one) => this.#owned.has(one))
-    return asker === undefined ? undefined : this.#owned.get(asker)
+    return this.asking.characterFor(askers)
   }
 
   noteHeard(replyId: string, text: string): void {
@@ -375,7 +346,7 @@ export class Resident implements Hearer, Replying {
       complete: () => this.#ended(),
       // Without this observer XState would throw the error where nothing can catch it.
       error: (error: unknown) => {
-        this.#host.logger?.error({ conversationId: this.id, error: String(error) }, 'the conversation actor broke')
+        this.#host.logger?.error({ conversationId: this.id, error: wordsOf(error) }, 'the conversation actor broke')
         this.desk.fail({
           code: 'internal',
           message: 'the conversation broke unexpectedly and is over',

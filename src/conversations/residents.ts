@@ -65,7 +65,7 @@ interface Place {
 }
 
 export function createResidents(options: ResidentsOptions): Residents {
-  const { clock, logger, limits, usual, publish } = options
+  const { clock, report, limits, usual, publish } = options
   const places = new Map<string, Place>()
   /** Since when those are idle that may leave, the longest first. */
   const quietSince = new Map<string, Milliseconds>()
@@ -93,14 +93,14 @@ export function createResidents(options: ResidentsOptions): Residents {
   }
 
   function begin(id: string, given: ConversationSettings): Place {
-    const character = namesOf(given, { isBeginning: true }).length === 0 ? usual : withChanges(usual, given, logger)
+    const character = namesOf(given, { isBeginning: true }).length === 0 ? usual : withChanges(usual, given, options)
     makeRoom()
     const resident = new Resident(id, { character, history: given.history }, host, residentKeeper)
     const before = places.get(id)
     const place: Place = before ?? {
       residency: 'absent',
       resident,
-      conversation: new ConversationOfId(resident, keeper, logger),
+      conversation: new ConversationOfId(resident, keeper, report),
     }
     place.resident = resident
     places.set(id, place)
@@ -254,7 +254,7 @@ export function createResidents(options: ResidentsOptions): Residents {
       do replies += 1
       while (places.has(`single-${replies}`))
       const id = `single-${replies}`
-      const character = Object.keys(changes).length === 0 ? usual : withChanges(usual, changes, logger)
+      const character = Object.keys(changes).length === 0 ? usual : withChanges(usual, changes, options)
       const alone = { character: { ...character, sink: undefined }, history, isSpoken: false }
       const resident = new Resident(id, alone, unattendedHost, unattendedKeeper)
       unattended.set(id, resident)

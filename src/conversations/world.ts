@@ -10,15 +10,12 @@ import type { PlayerInput } from '../../machines/instant-player.ts'
 import type { ReplyLogic } from '../../machines/reply/logic.ts'
 import type { Clock, PlaybackReport, PlayerCommand } from '../../machines/vocabulary.ts'
 import type { Player } from '../speaking/player.ts'
-import type { EndpointDetector } from '../runtime/options.ts'
-
-/** A detector that has not answered by then is not waited for. */
-const detectorMs = 500
+import type { GuardedDetector } from '../runtime/collaborators/detector.ts'
 
 /** What the conversation chart needs of one conversation. */
 export interface Embodiment {
   /** Asked whether the caller has finished. */
-  readonly detector: EndpointDetector | undefined
+  readonly detector: GuardedDetector | undefined
   /** A player for the reply that is about to be spoken. */
   openPlayer(replyId: string, report: (event: PlaybackReport) => void): Player
 }
@@ -54,17 +51,11 @@ export function provideConversations({ clock, reply, embodimentOf, onDetecting }
       }),
       detector: fromCallback<ConversationEvent, DetectorInput>(({ input, sendBack }) => {
         const abort = new AbortController()
-        const answer = (endOfTurn: number) => {
-          cancel()
+        const { detector } = embodimentOf(input.conversationId)
+        void detector?.(input, abort.signal).then((endOfTurn) => {
           if (!abort.signal.aborted) sendBack({ type: 'ENDPOINT_PREDICTED', endOfTurn, atMs: clock.now() })
-          abort.abort()
-        }
-        const cancel = clock.schedule(() => answer(1), detectorMs)
-        askDetector(embodimentOf(input.conversationId).detector, input, abort.signal).then(answer, () => answer(1))
-        return () => {
-          cancel()
-          abort.abort()
-        }
+        })
+        return () => abort.abort()
       }),
       lookout: fromCallback(() => onDetecting()),
     },
@@ -75,15 +66,6 @@ export function provideConversations({ clock, reply, embodimentOf, onDetecting }
       longestHold: ({ context }) => voiceFor(context, context.policy.interruption.falseAfterMs),
     },
   })
-}
-
-async function askDetector(
-  detector: EndpointDetector | undefined,
-  turn: DetectorInput,
-  signal: AbortSignal,
-): Promise<number> {
-  const { endOfTurn } = detector === undefined ? { endOfTurn: 1 } : await detector(turn, signal)
-  return Number.isFinite(endOfTurn) ? endOfTurn : 1
 }
 
 /** XState's clock over ours. */

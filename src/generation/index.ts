@@ -12,6 +12,7 @@ import { createModelDirectory } from './models.ts'
 import { createPrompts, type CountTokens } from './prompts.ts'
 import { readAheadWith } from './read-ahead.ts'
 import { recallLogic } from './recall.ts'
+import { factsByReply } from './reply-facts.ts'
 import { createReplyCache, type CacheStore } from './reply-cache.ts'
 import { createSlots, type Slots } from './slots.ts'
 import type { Character, Connect, CreateSegmenter, GenerationNote, ReplyConversation, Target } from './types.ts'
@@ -21,6 +22,7 @@ export type { Remembered } from './recall.ts'
 export type { CacheStore } from './reply-cache.ts'
 export { repliedMessages, toldRound } from './round-messages.ts'
 export { createToolbox, defineTool, type Tool, type Toolbox, type ToolContext } from './tools.ts'
+export type { Facts } from './reply-facts.ts'
 export { holdDeltas, type DeltaHold } from './hold-deltas.ts'
 export type {
   Character,
@@ -71,10 +73,12 @@ export function createGeneration(options: GenerationOptions): Generation {
     ...(options.inspect === undefined ? {} : { inspect: options.inspect }),
   })
   const report = options.report ?? (() => {})
+  const factsOf = factsByReply()
   const cache = createReplyCache({
     settings,
     clock,
     report,
+    factsOf,
     ...(options.cacheStore === undefined ? {} : { store: options.cacheStore }),
   })
   function slotsOf(origin: string): Slots {
@@ -92,6 +96,7 @@ export function createGeneration(options: GenerationOptions): Generation {
     breakers,
     prompts: createPrompts({
       models,
+      factsOf,
       ...(options.countTokens === undefined ? {} : { countTokens: options.countTokens }),
     }),
     slotsOf,

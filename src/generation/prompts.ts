@@ -16,6 +16,7 @@ import {
 import { sameModel, type ModelDirectory } from './models.ts'
 import { createPromptSpeed } from './prompt-speed.ts'
 import { rememberedMessages, roundMessages } from './round-messages.ts'
+import type { FactsOf } from './reply-facts.ts'
 import { createCalibration, estimateMessage, estimateTokens, type Calibration } from './token-estimate.ts'
 import type { ReplyConversation } from './types.ts'
 
@@ -36,8 +37,8 @@ export interface Prompt {
   complete(end: BackendEnd, text: string): ChatRequest | undefined
 }
 
-/** Counts exactly, where the user knows how. */
-export type CountTokens = (model: string, text: string) => number | Promise<number>
+/** Counts exactly, where the user knows how. One that fails or takes longer than 500 ms is replaced by the estimate. */
+export type CountTokens = (model: string, text: string, signal: AbortSignal) => number | Promise<number>
 
 /** Makes the requests of conversations and keeps them within the window. */
 export interface Prompts {
@@ -63,12 +64,15 @@ const goOn: ChatMessage = {
   content: '(Your last reply was cut off. Go on exactly where it stopped. Repeat nothing and do not comment on this.)',
 }
 
-export function createPrompts(options: { models: ModelDirectory; countTokens?: CountTokens }): Prompts {
-  const { models } = options
+export function createPrompts(options: {
+  models: ModelDirectory
+  countTokens?: CountTokens
+  factsOf: FactsOf
+}): Prompts {
+  const { models, factsOf } = options
   const toolTokens = new WeakMap<readonly ToolDefinition[], number>()
   const windows = new Map<string, Window>()
   const calibrations = new Map<string, Calibration>()
-  const newestFacts = new WeakMap<ReplyConversation, { replyId: string; facts: string }>()
   const speed = createPromptSpeed()
   const starts = new WeakMap<ReplyConversation, Map<string, number>>()
   const counts = new LRUCache<string, number>({ max: 4_096 })
@@ -98,28 +102,24 @@ export function createPrompts(options: { models: ModelDirectory; countTokens?: C
   }
 
   /** Exact counts of all messages, where somebody can tell them. */
-  async function countExactly(key: string, backend: Backend, name: string, messages: ChatMessage[]): Promise<boolean> {
+  async function countExactly(
+    key: string,
+    backend: Backend,
+    name: string,
+    messages: ChatMessage[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const count = options.countTokens ?? backend.countTokens?.bind(backend)
     if (!count) return false
     for (const message of messages) {
       const text = written(message)
-      if (!counts.has(key + text)) counts.set(key + text, (await count(name, text)) + 4)
+      if (!counts.has(key + text)) counts.set(key + text, (await count(name, text, signal)) + 4)
     }
     return true
   }
 
-  /** Asked for once a reply: what changed between its requests would be a new prompt from the caller's words on. */
-  function factsOf(conversation: ReplyConversation, replyId: string): string {
-    const before = newestFacts.get(conversation)
-    if (before?.replyId === replyId) return before.facts
-    const now = { replyId, facts: conversation.characterOf(replyId).facts?.() ?? '' }
-    newestFacts.set(conversation, now)
-    return now.facts
-  }
-
   /** With what is true now, after the words, so that the prefix the server has cached reaches as far as it can. */
-  function withFacts(history: readonly ChatMessage[], conversation: ReplyConversation, replyId: string): ChatMessage[] {
-    const volatile = factsOf(conversation, replyId)
+  function withFacts(history: readonly ChatMessage[], volatile: string): ChatMessage[] {
     const newest = history.findLastIndex(({ role }) => role === 'user')
     if (volatile === '') return [...history]
     return history.map((message, at) =>
@@ -141,10 +141,10 @@ export function createPrompts(options: { models: ModelDirectory; countTokens?: C
       const maxTokens = Math.min(context.replyTokens, Math.floor(contextTokens / 2))
       const bound = (messages: ChatMessage[]) => boundResults(messages, contextTokens - maxTokens)
       const remembered = bound(conversation.messages(input.reply))
-      const history = withFacts(remembered, conversation, input.reply.replyId)
+      const history = withFacts(remembered, await factsOf(conversation, input.reply.replyId, signal))
       // What follows the caller's words belongs to the newest turn: neither is ever evicted.
       const tail = bound(tailOf(input))
-      const exact = await countExactly(key, backend, name, [system, ...history, ...tail]).catch(() => false)
+      const exact = await countExactly(key, backend, name, [system, ...history, ...tail], signal).catch(() => false)
       const count = (message: ChatMessage) =>
         (exact ? counts.get(key + written(message)) : undefined) ?? calibration.tokens(estimateMessage(message))
       const limits: WindowLimits = {

@@ -9,19 +9,24 @@ export type Remembered = Omit<ReplyEnd, 'fallback'>
 /** Says what is given to be said, or what the cache remembers; else tells that the words are unknown. */
 export function recallLogic(
   world: { clock: Clock; createSegmenter: CreateSegmenter; conversationOf(id: string): ReplyConversation },
-  remember: (conversation: ReplyConversation, input: ReplyInput) => Promise<Remembered | undefined> | undefined,
+  remember: (
+    conversation: ReplyConversation,
+    input: ReplyInput,
+    signal: AbortSignal,
+  ) => Promise<Remembered | undefined> | undefined,
 ) {
   return fromCallback<ReplyCommand, ReplyInput>(({ input, sendBack }) => {
     const { conversationId, replyId, purpose, text } = input
     const conversation = world.conversationOf(conversationId)
-    let left = false
+    const controller = new AbortController()
+    const { signal } = controller
     conversation.begin(input)
     const tell = (event: ReplyEvent) => {
-      if (!left) sendBack(event)
+      if (!signal.aborted) sendBack(event)
     }
 
     function recite(words: Remembered): void {
-      if (left) return
+      if (signal.aborted) return
       const { settings } = conversation.characterOf(replyId)
       const segmenter = world.createSegmenter(settings, () => conversation.unspokenMs(replyId))
       conversation.onDelta({ replyId, attempt: 1, kind: 'text', text: words.text })
@@ -37,7 +42,7 @@ export function recallLogic(
       recite({ text, model: 'none', backend: 'none', cached: false, usage: {}, finishReason: 'stop' })
       return
     }
-    const remembered = remember(conversation, input)
+    const remembered = remember(conversation, input, signal)
     if (!remembered) tell({ type: 'WORDS_UNKNOWN' })
     else {
       // What the cache gives but cannot be said is a miss like any other.
@@ -45,8 +50,6 @@ export function recallLogic(
         .then((words) => (words ? recite(words) : tell({ type: 'WORDS_UNKNOWN' })))
         .catch(() => tell({ type: 'WORDS_UNKNOWN' }))
     }
-    return () => {
-      left = true
-    }
+    return () => controller.abort()
   })
 }

@@ -1,20 +1,36 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { z } from 'zod'
 import type { Clock, ReplyInput } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import type { Remembered } from './recall.ts'
+import type { FactsOf } from './reply-facts.ts'
 import type { Character, GenerationNote, ReplyConversation } from './types.ts'
 
-/** Where replies are kept; the default is memory. A store that fails is a miss, and is reported. */
+/**
+ * Where replies are kept; the default is memory. A store that fails, or gives something that is no reply, is a miss and
+ * is reported; one that takes longer than 100 ms is a miss.
+ */
 export interface CacheStore {
   get(key: string): Promise<Remembered | undefined>
   set(key: string, words: Remembered): Promise<void>
 }
 
+const Reply = z.object({
+  text: z.string().regex(/\S/u),
+  model: z.string(),
+  backend: z.string(),
+  finishReason: z.enum(['stop', 'length', 'limit']),
+})
+
 /** Replies to requests that would be answered the same again. */
 export interface ReplyCache {
   /** undefined at once where nothing can be remembered. */
-  get(conversation: ReplyConversation, input: ReplyInput): Promise<Remembered | undefined> | undefined
+  get(
+    conversation: ReplyConversation,
+    input: ReplyInput,
+    signal: AbortSignal,
+  ): Promise<Remembered | undefined> | undefined
   set(conversation: ReplyConversation, input: ReplyInput, words: Remembered): void
 }
 
@@ -22,6 +38,7 @@ export function createReplyCache(options: {
   settings: Pick<Settings, 'cache' | 'baseUrl' | 'apiType' | 'limits'>
   clock: Clock
   store?: CacheStore
+  factsOf: FactsOf
   report: (note: GenerationNote) => void
 }): ReplyCache {
   const { settings, clock, report } = options
@@ -33,10 +50,12 @@ export function createReplyCache(options: {
   }
 
   /** Everything that could change the answer. */
-  function keyOf(conversation: ReplyConversation, input: ReplyInput, character: Character): string {
-    const { systemPrompt, generation, context, cache, defaultModel, fallback } = character.settings
+  async function keyOf(conversation: ReplyConversation, input: ReplyInput, signal: AbortSignal): Promise<string> {
+    const { settings: own, toolbox } = conversation.characterOf(input.replyId)
+    const { systemPrompt, generation, context, cache, defaultModel, fallback } = own
     const messages = cache.scope === 'utterance' ? [input.text] : conversation.messages(input)
-    const asked = [systemPrompt, messages, character.facts?.(), generation, context, character.toolbox.definitions]
+    const facts = await options.factsOf(conversation, input.replyId, signal)
+    const asked = [systemPrompt, messages, facts, generation, context, toolbox.definitions]
     const where = [settings.baseUrl, settings.apiType, defaultModel, fallback.models]
     // Hashed, because the words of callers and the keys of fallbacks are nothing to hand to a store.
     return createHash('sha256')
@@ -52,30 +71,28 @@ export function createReplyCache(options: {
     return undefined
   }
 
+  async function read(conversation: ReplyConversation, input: ReplyInput, signal: AbortSignal) {
+    const key = await keyOf(conversation, input, signal)
+    if (signal.aborted) return undefined
+    looked.set(conversation, { replyId: input.replyId, key })
+    const kept: unknown = await store.get(key)
+    return kept === undefined || kept === null ? undefined : { ...Reply.parse(kept), cached: true, usage: {} }
+  }
+
+  async function write(key: string, words: Remembered): Promise<void> {
+    await store.set(key, words)
+  }
+
   return {
-    get(conversation, input) {
-      const character = conversation.characterOf(input.replyId)
-      if (!isRepeatable(character)) return undefined
-      const key = keyOf(conversation, input, character)
-      looked.set(conversation, { replyId: input.replyId, key })
-      return attempt(() => store.get(key)).then(
-        (words) => words && { ...words, cached: true, usage: {} },
-        failed('read'),
-      )
+    get(conversation, input, signal) {
+      if (!isRepeatable(conversation.characterOf(input.replyId))) return undefined
+      return read(conversation, input, signal).catch(failed('read'))
     },
-    set(conversation, input, words) {
-      const character = conversation.characterOf(input.replyId)
-      if (!isRepeatable(character)) return
-      const before = looked.get(conversation)
-      const key = before?.replyId === input.replyId ? before.key : keyOf(conversation, input, character)
-      attempt(() => store.set(key, words)).catch(failed('written'))
+    set(conversation, { replyId }, words) {
+      const asked = looked.get(conversation)
+      if (asked?.replyId === replyId) write(asked.key, words).catch(failed('written'))
     },
   }
-}
-
-/** Also what throws at once is a rejection. */
-async function attempt<T>(run: () => Promise<T>): Promise<T> {
-  return run()
 }
 
 function memoryStore({ entries, ttlMs }: Settings['cache'], clock: Clock): CacheStore {

@@ -1,6 +1,7 @@
 import type { Delta, Milliseconds, ReplyInput, Segmenter, Usage } from '../../machines/vocabulary.ts'
 import type { Backend, ChatMessage } from '../backends/contract.ts'
 import type { Settings } from '../config/config.ts'
+import type { Facts } from './reply-facts.ts'
 import type { Toolbox } from './tools.ts'
 
 /** Where a backend is reached; nothing set means the service's own. */
@@ -48,7 +49,7 @@ export interface Character {
   settings: Settings
   toolbox: Toolbox
   /** What is true now (time, presence): written into the newest user message of a prompt, and nowhere else. */
-  facts: (() => string) | undefined
+  facts: Facts | undefined
 }
 
 /** What a conversation lends to its replies. */

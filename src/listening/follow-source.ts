@@ -11,13 +11,14 @@ import { createStamps } from './stamps.ts'
  *     heard   --SPEECH_STARTED--SPEECH_DETECTED--SPEECH_ENDED
  */
 export function followSource(
-  source: Observable<SpeechEvent>,
+  source: Observable<unknown>,
   conversation: {
     parse: SpeechParser
     clock: Clock
     hear(event: SpeechEvent): void
     refuse(message: string): void
-    fail(message: string): void
+    /** The source errored. */
+    fail(thrown: unknown): void
   },
 ): Subscription {
   const stamp = createStamps(conversation.clock)
@@ -39,10 +40,7 @@ export function followSource(
 
   const following = source.subscribe({
     next: hear,
-    error(error: unknown) {
-      const why = error instanceof Error ? error.message : 'unknown reason'
-      conversation.fail(`the speech source failed: ${why}; subscribe a new one`)
-    },
+    error: conversation.fail,
   })
   following.add(endVoice)
   return following

@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import type { SpeechEvent } from '../../machines/vocabulary.ts'
 
-const common = { conversationId: z.string().min(1).max(200).optional(), atMs: z.number().optional() }
+const conversationId = z.string().min(1).max(200)
+const common = { conversationId: conversationId.optional(), atMs: z.number().optional() }
+/** What is left of an event that is refused. */
+const Claim = z.object({ conversationId })
 
 /** The six events that may come in; a text longer than `utteranceChars` is refused. */
 function speechSchema(utteranceChars: number) {
@@ -17,7 +20,9 @@ function speechSchema(utteranceChars: number) {
   ])
 }
 
-export type ParsedSpeech = { ok: true; event: SpeechEvent } | { ok: false; message: string }
+/** What is refused still says which conversation it was meant for, where that can be read. */
+export type ParsedSpeech = { ok: true; event: SpeechEvent } | { ok: false; message: string; conversationId?: string }
+
 /** One for a service: its schema is too heavy to have for each conversation. */
 export type SpeechParser = (raw: unknown) => ParsedSpeech
 
@@ -27,15 +32,23 @@ export type SpeechParser = (raw: unknown) => ParsedSpeech
  */
 export function createSpeechParser(utteranceChars: number): SpeechParser {
   const schema = speechSchema(utteranceChars)
-  return (raw) => {
+
+  function parse(raw: unknown): ParsedSpeech {
     const parsed = schema.safeParse(raw)
     if (parsed.success) return { ok: true, event: withoutUndefined(parsed.data) }
     const [issue] = parsed.error.issues
     const field = issue?.path.join('.') || 'event'
     const isUnknownType = issue?.code === 'invalid_union'
-    return {
-      ok: false,
-      message: `speech event refused: ${field} ${isUnknownType ? 'is not one of the six known types' : whatIsWrong(issue)}`,
+    const what = isUnknownType ? 'is not one of the six known types' : whatIsWrong(issue)
+    return { ok: false, message: `speech event refused: ${field} ${what}`, ...Claim.safeParse(raw).data }
+  }
+
+  return (raw) => {
+    try {
+      return parse(raw)
+    } catch {
+      // A getter or a proxy that throws when it is read.
+      return { ok: false, message: 'speech event refused: it cannot be read' }
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock, Failure, Milliseconds } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { boundedStore, within } from './bounded-store.ts'
+import { checkedStore } from './checked-store.ts'
 import { createJournal, type Journal, type JournalOptions } from './journal.ts'
 import type { ConversationStore } from './store.ts'
 
@@ -32,11 +33,12 @@ export function createArchive(options: {
   loadMs: Milliseconds
   report(failure: Failure, conversationId?: string): void
 }): Archive {
-  const { store, clock, loadMs, report } = options
-  if (taken.has(store)) {
+  const { store: given, clock, loadMs, report } = options
+  const store = checkedStore(given)
+  if (taken.has(given)) {
     throw new LlmError('config', { message: 'this store belongs to another service; make one for each service' })
   }
-  taken.add(store)
+  taken.add(given)
   /** By conversation: one that is made again goes on where its former self has ended. */
   const journals = new Map<string, Journal>()
   /** Under way, or done. */
@@ -81,10 +83,10 @@ export function createArchive(options: {
   return {
     open,
     report,
-    journal(given) {
-      const { conversationId } = given
+    journal(asked) {
+      const { conversationId } = asked
       const former = journals.get(conversationId)
-      const written = createJournal({ ...given, store: bounded, clock })
+      const written = createJournal({ ...asked, store: bounded, clock })
       const journal: Journal = {
         ...written,
         async open() {
@@ -110,7 +112,7 @@ export function createArchive(options: {
         const why = error instanceof LlmError ? error.message : 'the store threw while it was closed'
         report({ code: 'store', message: why, retryable: false })
       }
-      taken.delete(store)
+      taken.delete(given)
     },
   }
 }

@@ -10,7 +10,7 @@ const mostAtOnce = 4
  * Only a commit may take as long as it takes.
  */
 export function boundedStore(options: {
-  store: ConversationStore
+  store: Pick<ConversationStore, 'load' | 'commit' | 'setAside'>
   /** Opens it once, in bounded time, and rejects where it cannot be opened. */
   open(): Promise<void>
   clock: Clock
@@ -50,13 +50,13 @@ export function boundedStore(options: {
   return {
     async load(conversationId) {
       await open()
-      return inTurn(() => answered(async () => store.load(conversationId)))
+      return inTurn(() => answered(() => store.load(conversationId)))
     },
     async commit(write) {
       await open()
       return store.commit(write)
     },
-    setAside: (conversationId, reason) => answered(async () => store.setAside(conversationId, reason)),
+    setAside: (conversationId, reason) => answered(() => store.setAside(conversationId, reason)),
   }
 }
 

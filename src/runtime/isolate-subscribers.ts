@@ -1,16 +1,14 @@
 import { Observable, Subscriber, type Observer, type Operator } from 'rxjs'
-import type { Logger } from './options.ts'
+import { isolate } from './collaborators/isolate.ts'
+import type { Report } from './collaborators/report.ts'
 
 /**
- * The same stream for people's own subscribers: one that throws is told of and goes on being served. RxJS would throw
- * its error again in a timer, where nothing can catch it and Node ends the process: one faulty display would end every
- * conversation. What is made of the stream with operators is isolated too.
+ * The same stream for people's own subscribers: one that throws or rejects is reported and goes on being served. RxJS
+ * would throw its error again in a timer, where nothing can catch it and Node ends the process: one faulty display would
+ * end every conversation. What is made of the stream with operators is isolated too.
  */
-export function isolateSubscribers<T>(source: Observable<T>, logger: Logger | undefined): Observable<T> {
-  return new IsolatedStream(source, undefined, (error) => {
-    if (logger) logger.error({ error: String(error) }, 'a subscriber threw; the conversation goes on')
-    else process.emitWarning('a subscriber threw; the conversation goes on', { detail: String(error) })
-  })
+export function isolateSubscribers<T>(source: Observable<T>, report: Report): Observable<T> {
+  return new IsolatedStream(source, undefined, (error) => report('a subscriber failed; the rest goes on', error))
 }
 
 class IsolatedStream<T> extends Observable<T> {
@@ -37,21 +35,15 @@ class IsolatedStream<T> extends Observable<T> {
     if (given instanceof Subscriber) return super.subscribe(given)
     const [error, complete] = more.map((one) => (typeof one === 'function' ? one : undefined))
     const observer = typeof given === 'function' ? { next: given } : (given ?? {})
-    const guard = (run: () => void) => {
-      try {
-        run()
-      } catch (thrown) {
-        this.#report(thrown)
-      }
-    }
+    const attempt = isolate((_, thrown) => this.#report(thrown))
     return super.subscribe({
-      next: (value) => guard(() => observer.next?.(value)),
+      next: (value) => void attempt('next', () => observer.next?.(value)),
       error: (failure: unknown) => {
-        if (observer.error) guard(() => observer.error?.(failure))
-        else if (error) guard(() => void error(failure))
+        if (observer.error) attempt('error', () => observer.error?.(failure))
+        else if (error) attempt('error', () => error(failure))
         else this.#report(failure)
       },
-      complete: () => guard(() => (complete ? void complete() : observer.complete?.())),
+      complete: () => void attempt('complete', () => (complete ? complete() : observer.complete?.())),
     })
   }
 }

@@ -1,38 +1,33 @@
-import type { InspectionEvent, Observer } from 'xstate'
+import type { InspectionEvent } from 'xstate'
 import type { Clock } from '../../machines/vocabulary.ts'
-import { LlmError, type Backend } from '../backends/contract.ts'
+import type { Backend } from '../backends/contract.ts'
 import type { ConfigInput, Settings } from '../config/config.ts'
 import { parseConfig } from '../config/parse-config.ts'
-import { createToolbox, type CacheStore, type CountTokens, type Tool, type Toolbox } from '../generation/index.ts'
-import type { ConversationSettings } from '../conversations/character.ts'
+import {
+  createToolbox,
+  type CacheStore,
+  type CountTokens,
+  type Facts,
+  type Tool,
+  type Toolbox,
+} from '../generation/index.ts'
 import type { AmbientPolicy } from '../listening/ambient-policy.ts'
 import type { ConversationStore } from '../persistence/store.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { systemClock } from './clock.ts'
+import { guardAmbientPolicy } from './collaborators/ambient-policy.ts'
+import { guardBackend } from './collaborators/backend.ts'
+import { guardBus, type GuardedBus } from './collaborators/bus.ts'
+import { demand, hasMethods } from './collaborators/check.ts'
+import { guardDetector, type EndpointDetector, type GuardedDetector } from './collaborators/detector.ts'
+import { guardInspector, type Inspect } from './collaborators/inspector.ts'
+import { guardLogger, type Logger } from './collaborators/logger.ts'
+import { guardCountTokens, guardFacts, type ContextFacts } from './collaborators/prompt-hooks.ts'
+import { guardRandom } from './collaborators/random.ts'
+import { reportTo, type Report } from './collaborators/report.ts'
+import { guardSettingsOf, type SettingsOf } from './collaborators/settings-of.ts'
+import { checkSink } from './collaborators/sink.ts'
 import type { EventBus } from './event-bus.ts'
-
-/** Where colloquy writes what it did. pino fits. No transcript and no secret is ever passed. */
-export interface Logger {
-  debug(facts: object, message: string): void
-  info(facts: object, message: string): void
-  warn(facts: object, message: string): void
-  error(facts: object, message: string): void
-}
-
-/**
- * Says how likely the caller has finished, from 0 to 1. Below `endpointing.threshold` the turn waits for maxDelayMs.
- * One that fails or takes longer than 500 ms is not asked again for these words.
- */
-export type EndpointDetector = (
-  turn: { conversationId: string; text: string },
-  signal: AbortSignal,
-) => Promise<{ endOfTurn: number }>
-
-/**
- * What is true now: the time, who is at home. Written into the newest user message of a prompt and nowhere else, so that
- * the prefix which the server has cached stays valid; it is not remembered.
- */
-export type ContextFacts = () => string
 
 /** What a program brings along, beside configuration. */
 export interface Collaborators {
@@ -52,12 +47,14 @@ export interface Collaborators {
   cacheStore?: CacheStore
   /** Functions that the model may call while it replies, by name; see `defineTool`. */
   tools?: Readonly<Record<string, Tool>>
+  /** One that throws or rejects is left out from then on. */
+  inspect?: Inspect
   /** Settings of a conversation that opens without any: the bus or the wire opened it. Asked each time it opens. */
-  settingsOf?: (id: string) => ConversationSettings | undefined
-  inspect?: Observer<InspectionEvent> | ((event: InspectionEvent) => void)
+  settingsOf?: SettingsOf
   logger?: Logger
+  /** Must be monotonic. It is trusted as it is: nothing works without a clock. */
   clock?: Clock
-  /** From 0 up to 1, like Math.random. */
+  /** From 0 up to 1, like Math.random. 0.5 stands in for anything else. */
   random?: () => number
 }
 
@@ -74,32 +71,35 @@ export type ConfigWithHooks = Omit<ConfigInput, 'endpointing' | 'ambient' | 'con
 
 export type LlmServiceOptions = ConfigWithHooks & Collaborators
 
-/** Options, taken apart and complete. */
+/** Options, taken apart and complete. What the program gave is behind its guard, and nobody looks at it again. */
 export interface ServiceParts {
   settings: Settings
-  detector: EndpointDetector | undefined
+  detector: GuardedDetector | undefined
   ambientPolicy: AmbientPolicy | undefined
-  facts: ContextFacts | undefined
+  facts: Facts | undefined
   countTokens: CountTokens | undefined
+  /** Guarded by the reply cache. */
   cacheStore: CacheStore | undefined
+  /** Guarded by the archive. */
   store: ConversationStore | undefined
+  /** Guards the functions in it. */
   toolbox: Toolbox
-  settingsOf: ((id: string) => ConversationSettings | undefined) | undefined
+  settingsOf: SettingsOf | undefined
   clock: Clock
   random: () => number
-  bus: EventBus | undefined
+  bus: GuardedBus | undefined
+  /** Guarded by each conversation, which reports what is wrong with it. */
   sink: SpeechSink | undefined
   backend: Backend | undefined
   inspect: ((event: InspectionEvent) => void) | undefined
   logger: Logger | undefined
+  report: Report
 }
 
 /** Parses the options. Throws LlmError `config` that names the first wrong key and what is allowed. */
 export function partsOf(options: LlmServiceOptions): ServiceParts {
-  const { bus, sink, backend, countTokens, cacheStore, store, tools, inspect, clock, random, settingsOf, ...others } =
-    options
-  const { logger: given, ...rest } = others
-  const logger = given === undefined ? undefined : harmless(given)
+  const { bus, sink, backend, countTokens, cacheStore, store, tools, inspect, random, settingsOf, ...others } = options
+  const { logger: givenLogger, clock = systemClock, ...rest } = others
   const { endpointing = {}, ambient = {}, context = {}, ...config } = rest
   const { facts, ...contextConfig } = context
   const { detector, ...endpointingConfig } = endpointing
@@ -109,87 +109,43 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     ...config,
     endpointing: endpointingConfig,
     context: contextConfig,
-    ambient: { ...ambientConfig, ...(typeof policy === 'string' ? { policy } : {}) },
+    ambient: { ...ambientConfig, ...(typeof policy === 'function' || policy === undefined ? {} : { policy }) },
     ...(speaks
       ? { sink: sink.stallMs === undefined ? {} : { stallMs: sink.stallMs } }
       : sink === undefined
         ? {}
         : { sink }),
   })
+  if (speaks) checkSink(sink)
+  demand(hasMethods(clock, 'now', 'schedule'), 'clock must have the methods now and schedule, such as systemClock')
+  const logger = guarded(givenLogger, guardLogger)
+  const report = reportTo(logger)
   return {
     settings,
-    detector,
-    ambientPolicy: typeof policy === 'function' ? policy : undefined,
-    facts: facts === undefined ? undefined : harmlessFacts(facts, logger),
-    countTokens,
+    detector: guarded(detector, (given) => guardDetector(given, clock, report)),
+    ambientPolicy: typeof policy === 'function' ? guardAmbientPolicy(policy, clock, report) : undefined,
+    facts: guarded(facts, (given) => guardFacts(given, clock, report)),
+    countTokens: guarded(countTokens, (given) => guardCountTokens(given, clock, report)),
     cacheStore,
-    store: store === undefined ? undefined : checkedStore(store),
+    store,
     toolbox: createToolbox(tools),
-    settingsOf,
-    clock: clock ?? systemClock,
-    random: random ?? Math.random,
-    bus,
+    settingsOf: guarded(settingsOf, guardSettingsOf),
+    clock,
+    random: guardRandom(random ?? Math.random, report),
+    bus: guarded(bus, (given) => guardBus(given, report)),
     sink: speaks ? sink : undefined,
-    backend,
-    inspect: inspect === undefined ? undefined : guarded(inspect, logger),
+    backend: guarded(backend, (given) => guardBackend(given, clock)),
+    inspect: guarded(inspect, (given) => guardInspector(given, report)),
     logger,
+    report,
   }
 }
 
-function isSpeechSink(sink: LlmServiceOptions['sink']): sink is SpeechSink & SinkConfig {
-  return sink !== undefined && 'play' in sink
+/** From JavaScript, null says as well that there is none. */
+function guarded<Given, Guarded>(given: Given | null | undefined, guard: (given: Given) => Guarded) {
+  return given === undefined || given === null ? undefined : guard(given)
 }
 
-const methodsOfStore = ['open', 'load', 'commit', 'setAside', 'list', 'delete', 'close'] as const
-
-/** A path in a store's place is the first mistake that everybody makes. */
-function checkedStore(store: ConversationStore): ConversationStore {
-  const given: unknown = store
-  const isStore =
-    typeof given === 'object' && given !== null && methodsOfStore.every((name) => typeof store[name] === 'function')
-  if (isStore) return store
-  const message = "store must be a ConversationStore, such as sqliteStore({ file: 'conversations.db' })"
-  throw new LlmError('config', { message })
-}
-
-/** A logger that throws must end nothing: what it is told of goes on. */
-function harmless(logger: Logger): Logger {
-  const write = (level: keyof Logger) => (facts: object, message: string) => {
-    try {
-      logger[level](facts, message)
-    } catch (error) {
-      process.emitWarning(`the logger threw in ${level}`, { detail: String(error) })
-    }
-  }
-  return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
-}
-
-/** A hook that throws costs the facts of one prompt, not the reply. */
-export function harmlessFacts(facts: ContextFacts, logger: Logger | undefined): ContextFacts {
-  return () => {
-    try {
-      return facts()
-    } catch (error) {
-      logger?.warn({ error: String(error) }, 'context.facts threw; this prompt goes without')
-      return ''
-    }
-  }
-}
-
-/** An inspector that throws must never stop a mailbox (it does, if XState sees the error). */
-function guarded(
-  inspect: NonNullable<Collaborators['inspect']>,
-  logger: Logger | undefined,
-): (event: InspectionEvent) => void {
-  let isBroken = false
-  return (event) => {
-    if (isBroken) return
-    try {
-      if (typeof inspect === 'function') inspect(event)
-      else inspect.next?.(event)
-    } catch (error) {
-      isBroken = true
-      logger?.warn({ error: String(error) }, 'the inspector threw and is left out from now on')
-    }
-  }
+function isSpeechSink(sink: unknown): sink is SpeechSink & SinkConfig {
+  return typeof sink === 'object' && sink !== null && 'play' in sink
 }

@@ -1,6 +1,6 @@
 import { map, merge, Subject, type Observable, type Subscription } from 'rxjs'
 import type { ErrorCode, Milliseconds, ServiceEvent } from '../../machines/vocabulary.ts'
-import { LlmError, type BackendEnd, type ChatRequest, type ToolCall } from '../backends/contract.ts'
+import { LlmError, type ChatRequest } from '../backends/contract.ts'
 import type { BackendInfo, ConnectionReport } from '../connecting/backend-connection.ts'
 import { createConnections } from '../connecting/connections.ts'
 import { changesFor, usualCharacter, type ConversationSettings } from '../conversations/character.ts'
@@ -16,16 +16,12 @@ import { fromBus } from '../listening/from-bus.ts'
 import { createSpeechParser } from '../listening/parse-speech.ts'
 import { createArchive } from '../persistence/archive.ts'
 import { createSegmenter } from '../speaking/segmenter.ts'
+import { checkSignal, givenText } from '../conversations/given.ts'
+import { wordsOf } from './collaborators/report.ts'
 import { isolateSubscribers } from './isolate-subscribers.ts'
 import { partsOf, type LlmServiceOptions } from './options.ts'
-
-export interface ChatResponse extends BackendEnd {
-  text: string
-  thinking?: string
-  /** Functions that the model wants called; nobody calls them here. */
-  toolCalls?: ToolCall[]
-  backend: string
-}
+import { checkRequest, sendRequest, type ChatResponse } from './send-request.ts'
+import { closed, whileOpen } from './while-open.ts'
 
 /** Conversations with a language model: what speech services, programs and the bus talk to. */
 export interface LlmService {
@@ -72,13 +68,14 @@ const speechTypes = [
 /** Throws LlmError `config` for options that cannot work. */
 export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const parts = partsOf(options)
-  const { settings, clock, random, bus, logger, inspect } = parts
+  const { settings, clock, random, bus, logger, report, inspect } = parts
   const connections = createConnections(parts)
   const published = new Subject<ServiceEvent>()
   const parse = createSpeechParser(settings.limits.utteranceChars)
   const life = new AbortController()
   let onBus: Subscription | undefined
   let lookout: Promise<void> | undefined
+  let closing: Promise<void> | undefined
 
   const generation = createGeneration({
     settings,
@@ -110,6 +107,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   const residents: Residents = createResidents({
     clock,
     logger,
+    report,
     archive,
     parse,
     inspect,
@@ -127,14 +125,9 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     return resident.replies
   }
 
-  /** A subscriber that throws is isolated by RxJS; a bus that throws is reported and left alone. */
   function publish(event: ServiceEvent): void {
     published.next(event)
-    try {
-      bus?.publish(event)
-    } catch (error) {
-      logger?.warn({ error: String(error) }, 'the event bus threw in publish')
-    }
+    bus?.publish(event)
   }
 
   /** An error outside any conversation. */
@@ -157,9 +150,11 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
       .then(
         () => {},
         // The reply will meet the same fault and report it; here it was only a look ahead.
-        (error: unknown) => logger?.debug({ error: String(error) }, 'no backend yet'),
+        (error: unknown) => void logger?.debug({ error: wordsOf(error) }, 'no backend yet'),
       )
-      .finally(() => (lookout = undefined))
+      .finally(() => {
+        lookout = undefined
+      })
   }
 
   function hearBus(raw: unknown): void {
@@ -167,7 +162,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     try {
       if (parsed.ok) return residents.hear(parsed.event)
       // What is refused changes nothing: no conversation begins with it.
-      const id = claimedBy(raw)
+      const id = parsed.conversationId ?? 'default'
       const known = residents.find(id)
       if (known === undefined) notice('bad-input', parsed.message, id)
       else known.refuse(parsed.message)
@@ -179,66 +174,39 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
   }
 
   function generate(text: string, given: GenerateOptions = {}): Reply {
-    if (text.trim() === '') throw new LlmError('bad-input', { message: 'the text is empty; give at least one word' })
-    return replyFrom(residents.unattended({ changes: changesFor(given), history: given.history }), text, given, logger)
+    if (life.signal.aborted) throw closed()
+    givenText(text, Infinity)
+    checkSignal(given.signal)
+    return replyFrom(residents.unattended({ changes: changesFor(given), history: given.history }), text, given, report)
   }
 
-  return {
-    async initialize() {
-      if (bus && onBus === undefined) {
-        const speech = merge(...speechTypes.map((type) => bus.on(type).pipe(map((payload) => fromBus(type, payload)))))
-        onBus = speech.subscribe({
-          next: hearBus,
-          error: () => notice('speech-source', 'the event bus ended with an error; nothing more is heard from it'),
-        })
-      }
+  /** undefined: it is heard already. */
+  function listenToBus(): Subscription | undefined {
+    if (bus === undefined || onBus?.closed === false) return undefined
+    const speech = merge(...speechTypes.map((type) => bus.on(type).pipe(map((payload) => fromBus(type, payload)))))
+    onBus = speech.subscribe({
+      next: hearBus,
+      error: (thrown: unknown) => {
+        const message = 'the event bus ended with an error; nothing more is heard from it until initialize() is called'
+        logger?.warn({ error: wordsOf(thrown) }, message)
+        notice('speech-source', message)
+      },
+    })
+    return onBus
+  }
+
+  async function initialize(signal: AbortSignal): Promise<BackendInfo> {
+    const begun = listenToBus()
+    try {
       await archive?.open().catch((cause: unknown) => {
         const message = cause instanceof LlmError ? cause.message : 'the store could not be opened; see the cause'
         throw new LlmError('config', { message, cause })
       })
-      return connections.to({}).info(life.signal)
-    },
-    events: isolateSubscribers(published, logger),
-    conversation: (id = 'default', given) => residents.conversation(id, given),
-    conversations: isolateSubscribers(residents.lines, logger),
-    generate,
-    async chat(text, given = {}) {
-      const result = await generate(text, given).result
-      if (result.ok) return result.text
-      throw given.signal?.aborted === true ? given.signal.reason : result.error
-    },
-    async sendRequest(request, given = {}) {
-      const signal = given.signal === undefined ? life.signal : AbortSignal.any([given.signal, life.signal])
-      const backend = await connections.to({}).connect(signal)
-      let text = ''
-      let thinking = ''
-      const toolCalls: ToolCall[] = []
-      const end = await backend.stream(
-        request,
-        (record) => {
-          if (record.type === 'tool-calls') toolCalls.push(...record.calls)
-          if (record.type !== 'delta') return
-          if (record.kind === 'text') text += record.text
-          else thinking += record.text
-        },
-        signal,
-      )
-      return {
-        ...end,
-        text,
-        backend: backend.name,
-        ...(thinking === '' ? {} : { thinking }),
-        ...(toolCalls.length === 0 ? {} : { toolCalls }),
-      }
-    },
-    checkConnection: () => connections.to({}).check(),
-    diagnose: () => diagnose(connections.to({}), settings, clock),
-    stop: () => residents.stopAll(),
-    async drain(graceMs = 10_000) {
-      await residents.drain(graceMs)
-      await close()
-    },
-    close,
+      return await connections.to({}).info(signal)
+    } catch (error) {
+      begun?.unsubscribe()
+      throw error
+    }
   }
 
   async function close(): Promise<void> {
@@ -246,13 +214,36 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     onBus?.unsubscribe()
     const left = residents.close()
     generation.close()
-    await Promise.all([left, archive?.close(), connections.close()])
+    await left
+    await archive?.close()
+    await connections.close().catch((error: unknown) => report('the engine could not be closed', error))
     published.complete()
   }
-}
 
-/** The conversation that a refused event says it belongs to. */
-function claimedBy(raw: unknown): string {
-  const id = typeof raw === 'object' && raw !== null && 'conversationId' in raw ? raw.conversationId : undefined
-  return typeof id === 'string' && id !== '' && id.length <= 200 ? id : 'default'
+  return {
+    initialize: () => whileOpen(life.signal, initialize),
+    events: isolateSubscribers(published, report),
+    conversation: (id = 'default', given) => residents.conversation(id, given),
+    conversations: isolateSubscribers(residents.lines, report),
+    generate,
+    async chat(text, given = {}) {
+      const result = await generate(text, given).result
+      if (result.ok) return result.text
+      throw given.signal?.aborted === true ? given.signal.reason : result.error
+    },
+    async sendRequest(request, { signal: given } = {}) {
+      checkRequest(request)
+      checkSignal(given)
+      const send = async (signal: AbortSignal) => sendRequest(await connections.to({}).connect(signal), request, signal)
+      return whileOpen(life.signal, send, given)
+    },
+    checkConnection: () => whileOpen(life.signal, (signal) => connections.to({}).check(signal)),
+    diagnose: () => whileOpen(life.signal, (signal) => diagnose(connections.to({}), settings, clock, signal)),
+    stop: () => residents.stopAll(),
+    async drain(graceMs = 10_000) {
+      await residents.drain(graceMs)
+      await (closing ??= close())
+    },
+    close: () => (closing ??= close()),
+  }
 }

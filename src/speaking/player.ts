@@ -2,7 +2,7 @@ import { Subscription } from 'rxjs'
 import type { Clock, ErrorCode, PlaybackReport, Segment } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
 import type { Ledger } from './ledger.ts'
-import type { Playback, SpeechSink } from './sink.ts'
+import type { GuardedSink, Playback } from './sink.ts'
 import { expectedSpeechMs } from './speech-length.ts'
 import { createStallClock, type StallClock } from './stall-clock.ts'
 
@@ -20,18 +20,16 @@ export interface Player {
 
 export interface PlayerOptions {
   /** Asked for each segment; null: nothing plays, and a segment counts as heard when it is handed over. */
-  sink: () => SpeechSink | null
+  sink: () => GuardedSink | null
   ledger: Ledger
   clock: Clock
   settings: { sink: Settings['sink']; segments: Pick<Settings['segments'], 'charMs'> }
   report: (report: PlaybackReport) => void
-  /** Told of a sink that threw where the reply can go on without it. */
-  warn?: (message: string, cause: unknown) => void
 }
 
 interface Current {
   readonly segment: Segment
-  readonly sink: SpeechSink
+  readonly sink: GuardedSink
   readonly subscription: Subscription
   readonly stall: StallClock
   hasStarted: boolean
@@ -43,11 +41,11 @@ const preparedAhead = 2
  * Makes the player of one reply. It reports what the sink does as facts, and gives up a sink that fails or stalls:
  * after PLAYBACK_FAILED nothing is played any more.
  */
-export function createPlayer({ sink, ledger, clock, settings, report, warn }: PlayerOptions): Player {
+export function createPlayer({ sink, ledger, clock, settings, report }: PlayerOptions): Player {
   const queue: Segment[] = []
   const prepared = new Set<number>()
   let current: Current | null = null
-  let pausedSink: SpeechSink | null = null
+  let pausedSink: GuardedSink | null = null
   let isStopped = false
   let isHandingOver = false
 
@@ -59,30 +57,20 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
     // A sink is not left paused for the next reply.
     const paused = pausedSink
     pausedSink = null
-    if (paused !== null) attempt('resume', () => paused.resume?.())
+    paused?.resume()
   }
 
   const silence = () => {
     const silenced = current
     current = null
     silenced?.stall.stop()
-    attempt('unsubscribe', () => silenced?.subscription.unsubscribe())
+    silenced?.subscription.unsubscribe()
   }
 
   const fail = (code: ErrorCode, message: string) => {
     if (isStopped) return
     stop()
     report({ type: 'PLAYBACK_FAILED', error: { code, message, retryable: true } })
-  }
-
-  const attempt = (what: string, run: () => void): boolean => {
-    try {
-      run()
-      return true
-    } catch (error) {
-      warn?.(`the speech sink threw in ${what}`, error)
-      return false
-    }
   }
 
   const next = () => {
@@ -99,13 +87,12 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
   }
 
   const prepareAhead = () => {
-    if (isStopped || queue.length === 0) return
-    const able = sink()
+    const able = isStopped || queue.length === 0 ? null : sink()
+    if (able === null) return
     for (const segment of queue.slice(0, preparedAhead)) {
-      if (able?.prepare === undefined || prepared.has(segment.index)) continue
+      if (prepared.has(segment.index)) continue
       prepared.add(segment.index)
-      // Preparing is a favour; what is wrong will show when it plays.
-      attempt('prepare', () => able.prepare?.(segment))
+      able.prepare(segment)
     }
   }
 
@@ -138,25 +125,14 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
     if (current !== mine) return
     mine.stall.start()
     if (pausedSink !== null) mine.stall.pause()
-    try {
-      mine.subscription.add(
-        able.play(segment).subscribe({
-          next: (playback) => acknowledge(mine, playback),
-          error: (error: unknown) => failed(mine, 'failed while it played a segment', error),
-          complete: () => {
-            if (current === mine) failed(mine, 'ended a segment without reporting `finished`', undefined)
-          },
-        }),
-      )
-    } catch (error) {
-      failed(mine, 'threw in play', error)
-    }
-  }
-
-  const failed = (mine: Current, what: string, cause: unknown) => {
-    if (current !== mine) return
-    if (cause !== undefined) warn?.(`the speech sink ${what}`, cause)
-    fail('sink', `The speech sink ${what}. Look at the sink: the caller hears nothing more of this reply.`)
+    mine.subscription.add(
+      able.play(segment).subscribe({
+        next: (playback) => acknowledge(mine, playback),
+        error: ({ message }: Error) => {
+          if (current === mine) fail('sink', message)
+        },
+      }),
+    )
   }
 
   const acknowledge = (mine: Current, playback: Playback) => {
@@ -186,8 +162,7 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
     pause() {
       if (isStopped || pausedSink !== null) return
       const able = current?.sink ?? sink()
-      if (able?.pause === undefined) return
-      if (!attempt('pause', () => able.pause?.())) return
+      if (able === null || !able.pause()) return
       pausedSink = able
       ledger.paused(clock.now())
       current?.stall.pause()
@@ -199,8 +174,7 @@ export function createPlayer({ sink, ledger, clock, settings, report, warn }: Pl
       pausedSink = null
       ledger.resumed(clock.now())
       current?.stall.resume()
-      if (!attempt('resume', () => able.resume?.()))
-        return fail('sink', 'The speech sink threw in resume. Look at the sink: it stays silent.')
+      able.resume()
       next()
     },
     stop,

@@ -28,6 +28,8 @@ export interface PlayedSegment {
 }
 
 export interface ScriptedSink extends SpeechSink {
+  pause?(): void
+  resume?(): void
   readonly played: readonly PlayedSegment[]
   /** Segments it was told of ahead of time. */
   readonly prepared: readonly Segment[]

@@ -26,7 +26,7 @@ describe('something of the program throws', () => {
       expect(heard.length).toBeGreaterThan(1)
       expect(logged).toContainEqual([
         { error: 'Error: a mistake of the program' },
-        'a subscriber threw; the conversation goes on',
+        'a subscriber failed; the rest goes on',
       ])
       await settles()
     },
@@ -64,7 +64,7 @@ describe('something of the program throws', () => {
     // the voice brought no words: it is forgotten after endpointing.maxDelayMs
     clock.wind(3_000)
     const told = JSON.stringify(logged)
-    for (const hook of ['prepare', 'pause']) expect(told).toContain(`the speech sink threw in ${hook}`)
+    for (const hook of ['prepare', 'pause']) expect(told).toContain(`The speech sink failed in ${hook}`)
     await settles()
     playing.unsubscribe()
   })
@@ -108,7 +108,7 @@ describe('something of the program throws', () => {
     speech.error(new Error('the bus is down'))
     expect(of('ERROR_OCCURRED').at(-1)).toMatchObject({ code: 'speech-source' })
     expect(await ask()).toMatchObject({ ending: 'finished' })
-    expect(JSON.stringify(logged)).toContain('the event bus threw in publish')
+    expect(JSON.stringify(logged)).toContain('the event bus failed in publish')
     await settles()
   })
 

@@ -11,13 +11,14 @@ function kitchen(config: ConfigInput, more: ReplyExtras = {}) {
   const clock = settlingClock()
   const backend = scriptedBackend(clock, [say('First. Answer.'), say('Second.'), say('Third.')])
   const { start, generation, history } = replies(clock, config, backend, more)
+  let asked = 0
   return {
     clock,
     backend,
     history,
     close: () => generation.close(),
     async ask(text = 'hello') {
-      const reply = start({ text })
+      const reply = start({ text, replyId: `r${(asked += 1)}` })
       await clock.advance(10)
       reply.stop()
       return reply
@@ -47,13 +48,24 @@ test('the same question again replays with the same events, marked as cached', a
 })
 
 test('a reply is kept for the moment at which it was asked for, not for the one at which it ended', async () => {
-  const times = ['noon', 'noon', 'one']
-  const { ask, backend, close } = kitchen(cached, { facts: () => times.shift() ?? 'one' })
-  await ask()
-  times.unshift('one')
-  await ask()
+  let time = 'noon'
+  const clock = settlingClock()
+  const backend = scriptedBackend(clock, [[5, ...say('First.')], say('Second.')])
+  const { start, generation } = replies(clock, cached, backend, { facts: () => time })
+  const ask = async (replyId: string, meanwhile = () => {}) => {
+    const reply = start({ replyId })
+    await clock.advance(1)
+    meanwhile()
+    await clock.advance(10)
+    reply.stop()
+  }
+  await ask('r1', () => (time = 'one'))
+  await ask('r2')
   expect(backend.requests).toHaveLength(2)
-  close()
+  time = 'noon'
+  await ask('r3')
+  expect(backend.requests).toHaveLength(2)
+  generation.close()
 })
 
 test('another history is another question, unless the scope is the utterance', async () => {

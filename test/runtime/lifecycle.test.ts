@@ -75,7 +75,7 @@ describe('leaving', () => {
     const failed = asked.catch((error: unknown) => error)
     await clock.advanceTo(10)
     await service.close()
-    expect(await failed).toMatchObject({ name: 'AbortError' })
+    expect(await failed).toMatchObject({ name: 'LlmError', code: 'config' })
     expect(clock.pending).toBe(0)
   })
 

@@ -2,6 +2,7 @@ import { NEVER, Observable, of, Subject, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import type { PlaybackReport, Segment } from '../../machines/vocabulary.ts'
 import { Config } from '../../src/config/config.ts'
+import { guardSink } from '../../src/runtime/collaborators/sink.ts'
 import { createLedger } from '../../src/speaking/ledger.ts'
 import { createPlayer } from '../../src/speaking/player.ts'
 import type { Playback, SpeechSink } from '../../src/speaking/sink.ts'
@@ -17,6 +18,8 @@ const segment = (index: number, text = 'Hello there.'): Segment => ({
   source: text,
   gap: index === 0 ? '' : ' ',
 })
+
+const failedIn = (what: string) => `The speech sink failed in ${what}; the reply goes on. Look at the sink.`
 
 /** A sink that a test plays by hand. */
 function handSink() {
@@ -45,13 +48,18 @@ function play(sink: SpeechSink | null) {
   const ledger = createLedger(settings.segments.charMs)
   const reports: PlaybackReport[] = []
   const warnings: string[] = []
+  const guarded =
+    sink &&
+    guardSink(sink, {
+      failed: ({ message }) => warnings.push(message),
+      noted: (message) => warnings.push(message),
+    })
   const player = createPlayer({
-    sink: () => sink,
+    sink: () => guarded,
     ledger,
     clock,
     settings,
     report: (report) => reports.push(report),
-    warn: (message) => warnings.push(message),
   })
   const told = () =>
     reports.map((report) => {
@@ -142,9 +150,10 @@ describe('the player', () => {
 
   it('stop within the report of a hand-over plays nothing', () => {
     const sink = handSink()
+    const guarded = guardSink(sink, { failed() {}, noted() {} })
     const ledger = createLedger(settings.segments.charMs)
     const clock = handClock()
-    const player = createPlayer({ sink: () => sink, ledger, clock, settings, report: () => player.stop() })
+    const player = createPlayer({ sink: () => guarded, ledger, clock, settings, report: () => player.stop() })
     player.play(segment(0))
     expect(sink.log).toEqual([])
     expect(clock.pending()).toBe(0)
@@ -242,22 +251,27 @@ describe('a sink that fails', () => {
     player.pause()
     player.stop()
     expect(told()).toEqual(['handed 0'])
-    expect(warnings).toEqual(['prepare', 'pause', 'unsubscribe'].map((what) => `the speech sink threw in ${what}`))
+    expect(warnings).toEqual(['prepare', 'pause', 'unsubscribe'].map(failedIn))
   })
 
-  it('is given up when it cannot resume', () => {
-    const sink = handSink()
-    const { player, told, clock } = play({
-      ...sink,
-      resume: () => {
-        throw new Error('broken')
-      },
-    })
-    player.play(segment(0))
-    player.pause()
-    player.resume()
-    expect(told()).toEqual(['handed 0', 'paused', 'sink'])
-    expect(clock.pending()).toBe(0)
+  it('plays on when resume throws, or rejects as the others may: the stall clock decides', async () => {
+    const fail = () => {
+      throw new Error('broken')
+    }
+    for (const broken of [fail, async () => fail()]) {
+      const sink = handSink()
+      const { player, told, clock, warnings } = play({ ...sink, resume: broken, prepare: async () => fail() })
+      player.play(segment(0))
+      player.play(segment(1))
+      player.pause()
+      player.resume()
+      sink.say({ type: 'finished' })
+      expect(told()).toEqual(['handed 0', 'paused', 'finished 0', 'handed 1'])
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(warnings.toSorted()).toEqual(['prepare', 'resume'].map(failedIn))
+      player.stop()
+      expect(clock.pending()).toBe(0)
+    }
   })
 })
 

@@ -151,13 +151,13 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
       return info()
     },
 
-    async countTokens(model, text) {
+    async countTokens(model, text, signal) {
       check(model)
       // Counting is no reason to load: until then an estimate must do.
       if (!loaded)
         throw new LlmError('internal', { message: 'no model is loaded yet to count with', fault: 'not-loaded' })
-      const { current } = await ready(undefined)
-      return (await current.work((id) => ({ type: 'count', id, text }), isCount, undefined)).tokens
+      const { current } = await ready(signal)
+      return (await current.work((id) => ({ type: 'count', id, text }), isCount, signal)).tokens
     },
 
     async prewarm(request, signal) {

@@ -2,7 +2,8 @@ import { Subject, type Observable } from 'rxjs'
 import { isRecoverable } from '../../../machines/recoverable.ts'
 import type { ConversationEmitted } from '../../../machines/conversation/events.ts'
 import type { Clock, Failure, Milliseconds, ServiceEvent, SpeechEvent } from '../../../machines/vocabulary.ts'
-import type { Logger } from '../../runtime/options.ts'
+import type { Logger } from '../../runtime/collaborators/logger.ts'
+import { wordsOf } from '../../runtime/collaborators/report.ts'
 import type { ReplyRecords } from './reply-records.ts'
 import type { Settings } from '../../config/config.ts'
 import type { TurnOutcome } from './outcome.ts'
@@ -68,12 +69,12 @@ export class EventDesk {
     if (this.#isClosed) this.#events.complete()
   }
 
-  /** An error outside any turn. */
-  fail({ code, message, retryable }: Failure): void {
+  /** An error outside any turn. The cause is for the log. */
+  fail({ code, message, retryable }: Failure, cause?: unknown): void {
     const { conversationId, clock } = this.#options
     const recoverable = isRecoverable({ code, retryable })
     this.announce({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code, message, recoverable })
-    this.#warn(code, message)
+    this.#warn(code, message, cause)
   }
 
   /** A reply of an earlier run that was not over when its program ended. */
@@ -212,9 +213,9 @@ export class EventDesk {
     }
   }
 
-  #warn(code: string, message: string): void {
+  #warn(code: string, message: string, cause?: unknown): void {
     const { logger, conversationId } = this.#options
-    logger?.warn({ conversationId, code }, message)
+    logger?.warn({ conversationId, code, ...(cause === undefined ? {} : { error: wordsOf(cause) }) }, message)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Delta, PlaybackReport, ReplyInput, Turn } from '../../../machines/vocabulary.ts'
 import type { ConversationContext } from '../../../machines/conversation/machine.ts'
 import type { ReplyConversation, ReplyMark } from '../../generation/index.ts'
-import type { Logger } from '../../runtime/options.ts'
+import type { Logger } from '../../runtime/collaborators/logger.ts'
 import { expectedSpeechMs } from '../../speaking/speech-length.ts'
 import type { Character } from '../character.ts'
 import type { Voice } from '../voice.ts'
