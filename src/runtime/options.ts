@@ -134,7 +134,7 @@ export function partsOf(options: LlmServiceOptions): ServiceParts {
     random: guardRandom(random ?? Math.random, report),
     bus: guarded(bus, (given) => guardBus(given, report)),
     sink: speaks ? sink : undefined,
-    backend: guarded(backend, (given) => guardBackend(given, clock)),
+    backend: guarded(backend, (given) => guardBackend(given, clock, report)),
     inspect: guarded(inspect, (given) => guardInspector(given, report)),
     logger,
     report,

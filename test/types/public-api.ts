@@ -1,6 +1,7 @@
 /** Checked by tsc alone: what a program may write, and what the types refuse. */
 import { createActor, fromCallback } from 'xstate'
 import { conversationInput, conversationMachine, replyMachine, type ConversationEmitted } from '../../machines/index.ts'
+import { NEVER, of } from 'rxjs'
 import { z } from 'zod'
 import { createLlmService, defineTool, sinkFrom, type ServiceEvent, type SpeechSink } from '../../src/index.ts'
 import { scriptedReply } from '../../src/testing/index.ts'
@@ -15,6 +16,23 @@ createLlmService({ apiType: 'anthropic' })
 const silent: SpeechSink = {}
 // @ts-expect-error history is read and never written
 service.conversation().history.push({ role: 'user', text: 'x' })
+
+// What has nothing to return may return a promise.
+createLlmService({
+  sink: { ...sinkFrom(async () => {}), prepare: async () => {}, pause: async () => {}, resume: async () => {} },
+  bus: { publish: async () => {}, on: () => NEVER },
+  logger: { debug: async () => {}, info: async () => {}, warn: async () => {}, error: async () => {} },
+  inspect: async () => {},
+  context: { facts: async () => 'It is noon.' },
+  countTokens: async (model, text) => model.length + text.length,
+  endpointing: { detector: () => ({ endOfTurn: 1 }) },
+  ambient: {
+    policy: async (_utterance, { conversationId }, signal) =>
+      (signal.aborted ? 'ignore' : conversationId && 'answer') || 'ignore',
+  },
+})
+// @ts-expect-error a sink says Playbacks
+createLlmService({ sink: { play: () => of('started') } })
 
 // A function knows its parameters.
 const clock = defineTool({

@@ -3,28 +3,34 @@ import type { Clock } from '../../../machines/vocabulary.ts'
 import { LlmError, type Backend, type BackendEnd, type BackendRecord, type ModelInfo } from '../../backends/contract.ts'
 import { demand, hasMethods, mayHaveMethods, property } from './check.ts'
 import { inTime } from './in-time.ts'
+import { createOutages } from './isolate.ts'
+import type { Report } from './report.ts'
 
 const countMs = 500
 
 /**
  * A backend that a program brings, held to its contract: nothing that it does or tells throws where nobody listens, and
- * what it rejects with is an LlmError. It has no time-out here either; only a count is waited for no longer than 500 ms.
+ * what it rejects with is an LlmError. What it should not do is reported too, since another model or an estimate may
+ * stand in unheard. It has no time-out here either; only a count is waited for no longer than 500 ms.
  */
-export function guardBackend(backend: Backend, clock: Clock): Backend {
+export function guardBackend(backend: Backend, clock: Clock, report: Report): Backend {
   const { name, origin } = backend
   const isBackend = hasMethods(backend, 'stream', 'models', 'describe') && typeof name === 'string'
   demand(isBackend && typeof origin === 'string', 'backend must have name, origin, stream, models and describe')
   demand(mayHaveMethods(backend, 'countTokens', 'prewarm', 'close'), 'the methods of a backend must be functions')
 
-  const odd = (what: string, cause?: unknown) =>
-    new LlmError('protocol', { message: `the backend ${what}; see Backend in the documentation`, backend: name, cause })
+  const outages = createOutages((method, thrown) => report(`the backend failed in ${method}`, thrown))
 
   /** Also what throws at once is a rejection, and every rejection is an LlmError or the signal's reason. */
   async function typed<T>(method: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     try {
-      return await run()
+      const value = await run()
+      outages.over(method)
+      return value
     } catch (cause) {
-      if (cause instanceof LlmError || signal.aborted) throw cause
+      if (signal.aborted || (cause instanceof LlmError && !(cause instanceof Odd))) throw cause
+      outages.begin(method, cause)
+      if (cause instanceof Odd) throw cause
       throw new LlmError('internal', { message: `the backend threw in ${method}; see the cause`, backend: name, cause })
     }
   }
@@ -40,7 +46,7 @@ export function guardBackend(backend: Backend, clock: Clock): Backend {
       const hear = (given: unknown) => {
         if (isOver) return
         const record = recordOf(given)
-        if (record === undefined) end(() => reject(odd('reported something that is no record')))
+        if (record === undefined) end(() => reject(new Odd('reported something that is no record')))
         else on(record)
       }
       run(hear).then(
@@ -59,36 +65,45 @@ export function guardBackend(backend: Backend, clock: Clock): Backend {
     stream: (request, on, signal) =>
       typed('stream', signal, async () => {
         const end = endOf(await told(on, async (hear) => backend.stream(request, hear, signal)), request.model)
-        if (end === undefined) throw odd('ended a stream without an end record that has a finishReason')
+        if (end === undefined) throw new Odd('ended a stream without an end record that has a finishReason')
         return end
       }),
     models: (signal) =>
       typed('models', signal, async () => {
         const list: unknown = await backend.models(signal)
-        if (!Array.isArray(list)) throw odd('gave no list of models')
-        return list.flatMap((model: unknown) => modelOf(model) ?? [])
+        const models = Array.isArray(list) ? list.flatMap((model: unknown) => modelOf(model) ?? []) : []
+        if (!Array.isArray(list) || (models.length === 0 && list.length > 0)) throw new Odd('gave no list of models')
+        return models
       }),
     describe: (model, signal) =>
       typed('describe', signal, async () => {
         const info = modelOf(await backend.describe(model, signal))
-        if (info === undefined) throw odd(`described no model`)
+        if (info === undefined) throw new Odd('described no model')
         return info
       }),
     ...(backend.countTokens === undefined
       ? {}
       : {
-          countTokens: async (model, text, signal = new AbortController().signal) => {
-            const limits = { clock, ms: countMs, signal }
-            const tokens = await inTime(limits, (own) => backend.countTokens?.(model, text, own))
-            if (isCount(tokens)) return tokens
-            throw odd('counted something else than tokens')
-          },
+          countTokens: (model, text, signal = new AbortController().signal) =>
+            typed('countTokens', signal, async () => {
+              const limits = { clock, ms: countMs, signal }
+              const tokens = await inTime(limits, (own) => backend.countTokens?.(model, text, own))
+              if (isCount(tokens)) return tokens
+              throw new Odd('counted something else than tokens')
+            }),
         }),
     ...(backend.prewarm === undefined
       ? {}
       : {
           prewarm: (request, signal) => typed('prewarm', signal, async () => backend.prewarm?.(request, signal)),
         }),
+  }
+}
+
+/** Not what the contract says. */
+class Odd extends LlmError {
+  constructor(what: string) {
+    super('protocol', { message: `the backend ${what}; see the type Backend` })
   }
 }
 

@@ -6,7 +6,7 @@ import { demand, hasMethods } from './check.ts'
 import { isolate } from './isolate.ts'
 import type { Report } from './report.ts'
 import { isStream, streamOf } from './stream-of.ts'
-import { isThenable } from './thenable.ts'
+import { disown, isThenable } from './thenable.ts'
 
 /** The bus of a program behind its guard. */
 export interface GuardedBus {
@@ -35,9 +35,9 @@ export function guardBus(bus: EventBus, report: Report): GuardedBus {
     },
     on(type) {
       const stream = ask(type)
-      // Somebody looks at it even where nobody subscribes after all.
-      if (isThenable(stream)) Promise.resolve(stream).catch(() => undefined)
-      else demand(isStream(stream), 'bus.on must return an Observable of the events of a type')
+      // It may come to no subscription, where the next type is refused.
+      disown(stream)
+      demand(isStream(stream) || isThenable(stream), 'bus.on must return an Observable of the events of a type')
       return streamOf(
         () => stream,
         (thrown) => report('the event bus failed in unsubscribe', thrown),

@@ -15,7 +15,12 @@ export function mayHaveMethods(given: unknown, ...names: readonly string[]): boo
   return names.every((name) => property(given, name) === undefined || hasMethods(given, name))
 }
 
+/** undefined too where it cannot be read: a getter or a proxy that throws. */
 export function property(given: unknown, name: string): unknown {
   if ((typeof given !== 'object' && typeof given !== 'function') || given === null) return undefined
-  return Reflect.get(given, name)
+  try {
+    return Reflect.get(given, name)
+  } catch {
+    return undefined
+  }
 }

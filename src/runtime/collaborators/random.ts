@@ -1,7 +1,7 @@
 import { demand } from './check.ts'
 import { createOutages } from './isolate.ts'
 import type { Report } from './report.ts'
-import { isThenable } from './thenable.ts'
+import { disown } from './thenable.ts'
 
 /** Stands in for what is no number from 0 to 1. */
 const middle = 0.5
@@ -12,7 +12,7 @@ export function guardRandom(random: () => number, report: Report): () => number 
   return () => {
     try {
       const given: unknown = random()
-      if (isThenable(given)) Promise.resolve(given).catch(() => undefined)
+      disown(given)
       if (typeof given !== 'number' || !(given >= 0 && given <= 1)) {
         throw new TypeError('it gave something else than a number from 0 to 1')
       }

@@ -2,7 +2,7 @@ import { Observable } from 'rxjs'
 import type { Failure } from '../../../machines/vocabulary.ts'
 import { LlmError } from '../../backends/contract.ts'
 import type { GuardedSink, Playback, SpeechSink } from '../../speaking/sink.ts'
-import { demand, hasMethods, mayHaveMethods } from './check.ts'
+import { demand, hasMethods, mayHaveMethods, property } from './check.ts'
 import { isolate } from './isolate.ts'
 import { NoStream, streamOf } from './stream-of.ts'
 
@@ -84,16 +84,10 @@ export function guardSink(
 
 /** undefined: it is none. */
 function playbackOf(said: unknown): Playback | undefined {
-  try {
-    if (typeof said !== 'object' || said === null || !('type' in said)) return undefined
-    const { type } = said
-    if (type === 'started' || type === 'finished') return { type }
-    const chars = type === 'progressed' && 'chars' in said ? said.chars : undefined
-    if (typeof chars !== 'number') return undefined
-    // Players compute 0 / 0 before they know how long a sound is: it sounds, nobody knows how far.
-    return Number.isFinite(chars) ? { type: 'progressed', chars: Math.max(0, chars) } : { type: 'started' }
-  } catch {
-    // A getter that throws.
-    return undefined
-  }
+  const type = property(said, 'type')
+  if (type === 'started' || type === 'finished') return { type }
+  const chars = property(said, 'chars')
+  if (type !== 'progressed' || typeof chars !== 'number') return undefined
+  // Players compute 0 / 0 before they know how long a sound is: it sounds, nobody knows how far.
+  return Number.isFinite(chars) ? { type, chars: Math.max(0, chars) } : { type: 'started' }
 }

@@ -1,6 +1,6 @@
 import { Observable, Subscriber, type TeardownLogic } from 'rxjs'
 import { hasMethods } from './check.ts'
-import { isThenable } from './thenable.ts'
+import { disown, isThenable } from './thenable.ts'
 
 /** What should have been a stream is none. */
 export class NoStream extends Error {
@@ -55,6 +55,12 @@ class Follower extends Subscriber<unknown> {
   follow(returned: unknown): void {
     if (isTeardown(returned)) this.add(returned)
     else if (isThenable(returned)) this.#await(returned)
+  }
+
+  /** A promise that was emitted, where its value was meant, is refused like anything else that is odd. */
+  override next(value?: unknown): void {
+    disown(value)
+    super.next(value)
   }
 
   override add(teardown: TeardownLogic): void {
