@@ -34,6 +34,8 @@ export interface LlmService {
   readonly events: Observable<ServiceEvent>
   /** The same id gives the same conversation; options count when it is made. */
   conversation(id?: string, options?: ConversationOptions): Conversation
+  /** The conversation of this id where there is one in memory; opens none. */
+  find(id: string): Conversation | undefined
   /** One reply with events, outside any conversation. */
   generate(text: string, options?: GenerateOptions): Reply
   /** Its text; rejects with LlmError. */
@@ -204,6 +206,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     },
     events: isolateSubscribers(published, logger),
     conversation,
+    find: (id) => conversations.get(id),
     generate,
     async chat(text, given = {}) {
       const result = await generate(text, given).result

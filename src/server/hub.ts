@@ -7,7 +7,6 @@ import type { ConversationLine } from './protocol.ts'
 export interface Hub {
   channel(conversationId: string): Channel
   lines(): ConversationLine[]
-  has(conversationId: string): boolean
   /** Whoever wants to know of every change in the list. Changes that come together are told once. */
   onChange(listener: (lines: ConversationLine[]) => void): () => void
   close(): void
@@ -55,7 +54,9 @@ export function createHub(service: LlmService, clock: Clock): Hub {
   }
 
   const events: Subscription = service.events.subscribe(({ type, conversationId }) => {
-    if (telling.has(type)) note(service.conversation(conversationId))
+    const conversation = telling.has(type) ? service.find(conversationId) : undefined
+    // A reply outside conversations has a name of its own, and opens none.
+    if (conversation !== undefined) note(conversation)
   })
 
   return {
@@ -69,7 +70,6 @@ export function createHub(service: LlmService, clock: Clock): Hub {
       return channel
     },
     lines,
-    has: (conversationId) => known.has(conversationId),
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
