@@ -18,6 +18,9 @@ export function readAsked(request: IncomingMessage, guard: Guard): AskedOrRefuse
   if (stranger !== undefined) return { refusal: stranger }
   const path = pathOf(request.url)
   if (path === undefined) return { refusal: oddTarget }
+  // Node reads on where it knows a version or an encoding of no use to anybody.
+  if (!/^1\.[01]$/u.test(request.httpVersion)) return { refusal: oddVersion }
+  if (!/^chunked$/iu.test(request.headers['transfer-encoding'] ?? 'chunked')) return { refusal: oddEncoding }
   return { asked: { request, method: request.method ?? 'GET', path } }
 }
 
@@ -34,3 +37,5 @@ const oddTarget: Refusal = {
   code: 'bad-input',
   message: 'the target must be a path with visible ASCII characters; docs/protocol.md lists the paths',
 }
+const oddVersion: Refusal = { status: 400, code: 'bad-input', message: 'send HTTP/1.1' }
+const oddEncoding: Refusal = { status: 400, code: 'bad-input', message: 'send a body in chunks, or with its length' }

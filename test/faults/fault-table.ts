@@ -98,6 +98,12 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
 59 | slow store | the first segment waits 50 ms for the commit at most, the event says durable: false
 60 | wall clock jumps | nothing: monotonic time`),
   },
+  {
+    group: 'process',
+    rows: rows(`
+80 | odd request targets, upgrades, headers at the page's server and the inspector | 4xx, the process lives
+85 | mute connections, thousands | others are served`),
+  },
 ]
 
 /** The names of the tests in this folder, by row: what stands in the sources as `row N: fact` or as `[N, 'fact'`. */
