@@ -5,7 +5,7 @@ import { connect } from '../server/wire-test-client.ts'
 import { serveScript, type ServedScript } from '../server/serve-script.ts'
 import { doors, handshake, type ServedDoor } from '../support/doors.ts'
 import { handClock, type HandClock } from '../support/hand-clock.ts'
-import { rawSocket, type RawSocket } from '../support/raw-exchange.ts'
+import { patiently, rawSocket, type RawSocket } from '../support/raw-exchange.ts'
 import { wsFrame } from '../support/ws-frame.ts'
 
 /** What connections that say nothing, or never finish, have said. */
@@ -45,6 +45,8 @@ describe.each(Object.entries(doors))('the places of %s', { timeout: 120_000 }, (
       // No time goes by here: who is served is so at once.
       await door.serves()
     }
+    const cut = () => all.filter(({ socket }) => socket.destroyed).length
+    await expect.poll(cut, patiently).toBeGreaterThan(all.length - 1_100)
     clock.advance(30_000)
     await Promise.all(all.map(({ closed }) => closed))
     await door.serves()
@@ -91,7 +93,11 @@ describe('those who are served', () => {
       hello({ v: 2 }),
       wsFrame({ payload: '{"type":"open"}' }),
       // What comes with it in one piece is not heard any more.
-      Buffer.concat([hello({ token: 'not-the-token' }), hello({ token })]),
+      Buffer.concat([
+        hello({ token: 'not-the-token' }),
+        hello({ token }),
+        wsFrame({ payload: '{"type":"open","conversationId":"kitchen"}' }),
+      ]),
     ]
     for (const last of lasts) {
       const stranger = rawSocket(served.server.port, handshake(doorOf(served)))
@@ -99,7 +105,8 @@ describe('those who are served', () => {
       stranger.socket.write(last)
       expect(await stranger.closed).not.toContain('"type":"conversations"')
     }
-    await expect.poll(() => served.server.sockets).toBe(0)
+    expect(served.service.find('kitchen')).toBeUndefined()
+    await expect.poll(() => served.server.sockets, patiently).toBe(0)
   })
 
   test('row 85: a question that waits for its answer is not cut, however many say nothing', async () => {
@@ -146,7 +153,7 @@ describe('those who are served', () => {
     })
     expect(asked.status).toBe(503)
     await first.close()
-    await expect.poll(() => served.server.sockets).toBe(0)
+    await expect.poll(() => served.server.sockets, patiently).toBe(0)
     const third = await connect(served.server)
     await third.next('hello')
     await third.close()

@@ -45,3 +45,6 @@ export async function statusOf(
   socket.destroy()
   return Number(head.exec(told)?.[1] ?? 0)
 }
+
+/** For `expect.poll`: a busy machine takes its time. */
+export const patiently = { timeout: 60_000 }

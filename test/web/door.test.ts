@@ -5,7 +5,7 @@ import { createDoor, type Door, type DoorOptions } from '../../src/web/door.ts'
 import { createGuard } from '../../src/web/guard.ts'
 import type { PeerHandlers } from '../../src/web/peer.ts'
 import { handClock } from '../support/hand-clock.ts'
-import { rawSocket, statusOf } from '../support/raw-exchange.ts'
+import { patiently, rawSocket, statusOf } from '../support/raw-exchange.ts'
 
 const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
 let door: Door
@@ -43,7 +43,7 @@ afterAll(() => warned.mockRestore())
 
 /** A mistake is told to the operator once, without what a stranger said. */
 async function reported(): Promise<void> {
-  await expect.poll(() => warned.mock.calls).toHaveLength(1)
+  await expect.poll(() => warned.mock.calls, patiently).toHaveLength(1)
   const told = JSON.stringify(warned.mock.calls)
   expect(told).toContain('door.test.ts')
   expect(told).not.toContain('stranger said')
@@ -122,7 +122,9 @@ describe('the guard comes first', () => {
     const { socket, until } = rawSocket(port, get(port, 'Connection: Upgrade', 'Upgrade: websocket'))
     socket.allowHalfOpen = true
     expect(await until(/\}\}/u)).toMatch(/^HTTP\/1\.1 404/u)
-    await expect.poll(() => new Promise((resolve) => door.server.getConnections((_, count) => resolve(count)))).toBe(0)
+    await expect
+      .poll(() => new Promise((resolve) => door.server.getConnections((_, count) => resolve(count))), patiently)
+      .toBe(0)
     socket.destroy()
   })
 })
@@ -140,6 +142,6 @@ test('a peer that does not read is cut, and what is said to it then is nobody’
   await once(client, 'open')
   client.send('{}')
   client.pause()
-  await expect.poll(() => door.sockets).toBe(0)
+  await expect.poll(() => door.sockets, patiently).toBe(0)
   client.terminate()
 })

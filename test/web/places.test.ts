@@ -43,6 +43,7 @@ test('those who are served wait for nothing, until the last of what they asked i
   const socket = newcomer()
   const [one, other] = [places.take(socket), places.take(socket)]
   expect(places.areTaken).toBe(true)
+  clock.advance(200)
   expect(places.take(newcomer())).toBeUndefined()
   places.wait(socket, 100)
   one?.()
