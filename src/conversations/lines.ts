@@ -6,7 +6,7 @@ import type { Resident } from './resident.ts'
 export interface ConversationLine {
   id: string
   state: StateName
-  /** Turns in memory. */
+  /** Turns in memory, calls of functions left out. */
   turns: number
   /** On the service's clock. */
   lastActiveAtMs: Milliseconds
@@ -61,7 +61,7 @@ export function createLines(clock: Clock, residents: () => readonly Resident[]):
 
 function lineOf({ id, actor, history, lastActiveAtMs }: Resident): ConversationLine {
   const { value } = actor.getSnapshot()
-  return { id, state: topOf(value), turns: history.length, lastActiveAtMs }
+  return { id, state: topOf(value), turns: history.filter(({ role }) => role !== 'tool').length, lastActiveAtMs }
 }
 
 function topOf(value: ReturnType<Resident['actor']['getSnapshot']>['value']): StateName {

@@ -89,7 +89,7 @@ export function createResidents(options: ResidentsOptions): Residents {
 
   function find(id: string): Resident | undefined {
     const place = places.get(id)
-    return place !== undefined && isCounted(place) ? place.resident : unattended.get(id)
+    return place !== undefined && isCounted(place) ? place.resident : undefined
   }
 
   function begin(id: string, given: ConversationSettings): Place {

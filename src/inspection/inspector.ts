@@ -53,7 +53,7 @@ export async function startInspector({
     isWatched: () => viewers.count > 0,
     changed: viewers.changed,
   })
-  const server = await servePage({ host, port, onUpgrade: viewers.join })
+  const server = await servePage({ host, port, clock, join: viewers.join })
   let isClosed = false
   return {
     url: server.url,

@@ -1,6 +1,10 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { Duplex } from 'node:stream'
 import { LlmError } from '../backends/contract.ts'
+import { createDoor } from '../web/door.ts'
+import { createLoopbackGuard } from '../web/guard.ts'
+import type { Peer, PeerHandlers } from '../web/peer.ts'
+import { refuse } from '../web/refusal.ts'
+import type { Visit } from '../web/visits.ts'
+import type { Clock } from '../../machines/vocabulary.ts'
 import { readPageFiles } from './page-files.ts'
 
 const loopback: ReadonlySet<string> = new Set(['127.0.0.1', '::1', 'localhost'])
@@ -11,6 +15,11 @@ export interface PageServer {
   close(): Promise<void>
 }
 
+/** A viewer that has this much unread is cut; its page joins anew and gets everything then. */
+const mostUnreadBytes = 8 * 1_048_576
+const mostViewers = 16
+const mostWaiting = 512
+
 /**
  * Serves the page on loopback. Every request must name us as its host, so that no other site can reach us under a
  * name of its own (DNS rebinding), and a WebSocket must come from our own page.
@@ -18,11 +27,14 @@ export interface PageServer {
 export async function servePage({
   host,
   port,
-  onUpgrade,
+  clock,
+  join,
 }: {
   host: string
   port: number
-  onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  clock: Clock
+  /** What is done with a viewer. */
+  join(peer: Peer): PeerHandlers
 }): Promise<PageServer> {
   if (!loopback.has(host)) {
     throw new LlmError('config', {
@@ -30,34 +42,22 @@ export async function servePage({
     })
   }
   const files = readPageFiles()
-  const server = createServer()
-  server.headersTimeout = 5_000
-  server.maxHeadersCount = 50
-  const isOurs = (request: IncomingMessage) => hostsAt(portOf(server)).has(request.headers.host ?? '')
-
-  server.on('request', (request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    const file = files.get(path)
-    const status = !isOurs(request)
-      ? 403
-      : request.method !== 'GET' && request.method !== 'HEAD'
-        ? 405
-        : file
-          ? 200
-          : 404
-    response.writeHead(status, {
-      ...safeHeaders(portOf(server)),
-      'content-type': status === 200 && file ? file.type : 'text/plain; charset=utf-8',
-    })
-    response.end(status === 200 && request.method === 'GET' ? file?.body : undefined)
+  const door = createDoor({
+    guard: createLoopbackGuard(() => bound()),
+    clock,
+    places: { sockets: mostViewers, waiting: mostWaiting },
+    answer: (visit) => answer(visit, files),
+    socketPath: '/live',
+    // The page says nothing, so there is nothing to read.
+    messageBytes: 1_024,
+    bufferedBytes: mostUnreadBytes,
+    serve: join,
   })
-  server.on('upgrade', (request, socket, head) => {
-    const { origin = '' } = request.headers
-    const isFromOurPage = origin.startsWith('http://') && hostsAt(portOf(server)).has(origin.slice('http://'.length))
-    if (isOurs(request) && isFromOurPage && request.url === '/live') return onUpgrade(request, socket, head)
-    socket.on('error', () => socket.destroy())
-    socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
-  })
+  const { server } = door
+  const bound = () => {
+    const address = server.address()
+    return typeof address === 'object' && address !== null ? address.port : 0
+  }
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
@@ -71,46 +71,20 @@ export async function servePage({
     server.listen(port, host, resolve)
   })
   const shownHost = host === '::1' ? '[::1]' : host
-  return {
-    port: portOf(server),
-    url: `http://${shownHost}:${portOf(server)}/`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
+  return { port: bound(), url: `http://${shownHost}:${bound()}/`, close: () => door.close(0) }
 }
 
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-function hostsAt(port: number): ReadonlySet<string> {
-  const names = ['127.0.0.1', '[::1]', 'localhost']
-  return new Set([...names.map((name) => `${name}:${port}`), ...(port === 80 ? names : [])])
-}
-
-/** Nothing from elsewhere, nothing inline, no frame around us. */
-function safeHeaders(port: number): Record<string, string> {
-  // 'self' does not cover ws: in every browser, and the policy has no words for an IPv6 address.
-  const sockets = ['127.0.0.1', 'localhost'].map((name) => `ws://${name}:${port}`).join(' ')
-  return {
-    'content-security-policy': [
-      "default-src 'none'",
-      "script-src 'self'",
-      "style-src 'self'",
-      "img-src 'self'",
-      `connect-src 'self' ${sockets}`,
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join('; '),
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cross-origin-opener-policy': 'same-origin',
-    'cross-origin-resource-policy': 'same-origin',
+function answer({ method, path, response }: Visit, files: ReturnType<typeof readPageFiles>): void {
+  if (method !== 'GET' && method !== 'HEAD')
+    return refuse(response, { status: 405, code: 'bad-input', message: 'use GET here' })
+  const file = files.get(path)
+  if (file === undefined) return refuse(response, { status: 404, code: 'bad-input', message: 'there is no such file' })
+  response.writeHead(200, {
+    'content-type': file.type,
+    'content-length': file.body.length,
     'cache-control': 'no-store',
-  }
+    'permissions-policy': 'microphone=(), camera=(), geolocation=()',
+  })
+  // Node leaves the body of an answer to HEAD away by itself.
+  response.end(file.body)
 }

@@ -33,6 +33,8 @@ export interface LlmService {
    * `config` for settings that are not allowed, `overloaded` where `limits.conversations` is reached and none is idle.
    */
   conversation(id?: string, settings?: ConversationSettings): Conversation
+  /** The conversation of this id where it is in memory; opens none. */
+  find(id: string): Conversation | undefined
   /** What is in memory, as it changes. */
   readonly conversations: Observable<readonly ConversationLine[]>
   /** One reply with events, outside any conversation. */
@@ -224,6 +226,7 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
     initialize: () => whileOpen(life.signal, initialize),
     events: isolateSubscribers(published, report),
     conversation: (id = 'default', given) => residents.conversation(id, given),
+    find: (id) => (residents.find(id) === undefined ? undefined : residents.conversation(id)),
     conversations: isolateSubscribers(residents.lines, report),
     generate,
     async chat(text, given = {}) {

@@ -22,15 +22,24 @@ export interface Channel {
   /** Throws LlmError `config` where somebody else is the voice. */
   takeVoice(watcher: Watcher, canPause: boolean): Subscription
   acknowledge(message: Acknowledgement, watcher: Watcher): void
+  /** The conversation is in memory again: those who watched its last life watch the new one. */
+  reopened(): void
 }
 
-export function openChannel(conversation: Conversation, clock: Clock, onDeserted: () => void): Channel {
+export function openChannel(
+  conversation: Conversation,
+  clock: Clock,
+  { open, onDeserted }: { open(): void; onDeserted(): void },
+): Channel {
   const { id: conversationId } = conversation
   /** All who watch, also those who wait to be told how it stands. */
   const watchers = new Set<Watcher>()
   const greeted = new Set<Watcher>()
   const ears = new Subject<SpeechEvent>()
-  let voice: { voice: WireVoice; watcher: Watcher } | null = null
+  let voice: { voice: WireVoice; watcher: Watcher; speaking: Subscription } | null = null
+  /** The life that was watched has ended. */
+  let isOver = false
+  let stretch = closedStretch
   let watching: Subscription | null = null
   let early: (() => void)[] | null = []
 
@@ -53,7 +62,7 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
 
   function listen(): Subscription {
     const subscription = conversation.listenTo(ears)
-    subscription.add(conversation.events.subscribe(tell))
+    subscription.add(conversation.events.subscribe({ next: tell, complete: () => (isOver = true) }))
     subscription.add(
       conversation.deltas.subscribe((delta) => tell({ type: 'delta', conversationId, atMs: clock.now(), ...delta })),
     )
@@ -63,6 +72,17 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
     })
     subscription.add(() => inspection.unsubscribe())
     return subscription
+  }
+
+  function reopened(): void {
+    if (!isOver) return
+    isOver = false
+    watching?.unsubscribe()
+    watching = greeted.size === 0 ? null : listen()
+    if (voice !== null) voice.speaking = conversation.speakTo(voice.voice.sink)
+    void conversation.ready.then(() => {
+      for (const watcher of greeted) greet(watcher)
+    })
   }
 
   function greet(watcher: Watcher): void {
@@ -108,6 +128,13 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
     },
     hear(event) {
       tell({ ...event, conversationId, atMs: event.atMs ?? clock.now() })
+      // What belongs to a stretch that a stop cut opens nothing; a voice that begins does.
+      if (isOver && event.type !== 'SPEECH_STARTED' && (stretch.isOpen || !('text' in event))) return
+      if (isOver) {
+        open()
+        reopened()
+      }
+      stretch = stretchAfter(stretch, event)
       ears.next(event)
     },
     takeVoice(watcher, canPause) {
@@ -119,10 +146,10 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
           tell({ type: 'played', conversationId, replyId, index, chars, atMs: clock.now() }),
       })
       const speaking = conversation.speakTo(taken.sink)
-      voice = { voice: taken, watcher }
+      voice = { voice: taken, watcher, speaking }
       tell({ type: 'voice', conversationId, taken: true })
       return new Subscription(() => {
-        speaking.unsubscribe()
+        voice?.speaking.unsubscribe()
         voice = null
         taken.leave()
         tell({ type: 'voice', conversationId, taken: false })
@@ -132,7 +159,22 @@ export function openChannel(conversation: Conversation, clock: Clock, onDeserted
     acknowledge(message, watcher) {
       if (voice?.watcher === watcher) voice.voice.acknowledge(message)
     },
+    reopened,
   }
+}
+
+/** Whether the caller is in the middle of saying something, as far as the wire knows. */
+interface Stretch {
+  isVoiced: boolean
+  isOpen: boolean
+}
+
+const closedStretch: Stretch = { isVoiced: false, isOpen: false }
+
+function stretchAfter({ isVoiced }: Stretch, { type }: SpeechEvent): Stretch {
+  if (type === 'SPEECH_STARTED') return { isVoiced: true, isOpen: true }
+  if (type === 'SPEECH_DETECTED') return { isVoiced, isOpen: isVoiced }
+  return { isVoiced: isVoiced && type !== 'SPEECH_ENDED', isOpen: type !== 'SYSTEM_STOPPED' }
 }
 
 /** The top-level state. */

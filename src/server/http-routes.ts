@@ -7,15 +7,16 @@ import {
   type Clock,
   type Conversation,
   type ConversationStore,
-  type ErrorCode,
   type LlmService,
   type Turn,
 } from '../index.ts'
+import { bearerOf, type Guard } from '../web/guard.ts'
+import { refuse, type Refusal } from '../web/refusal.ts'
+import type { Visit } from '../web/visits.ts'
 import { chartOf } from './chart.ts'
-import { bearerOf, type Guard } from './guard.ts'
 import type { Hub } from './hub.ts'
 import { keptHistory } from './kept-history.ts'
-import { securityHeaders, servePage } from './pages.ts'
+import { servePage } from './pages.ts'
 import { protocolVersion, type Answering, type ServerMessage } from './protocol.ts'
 import type { WireLimits } from './wire-client.ts'
 
@@ -25,7 +26,7 @@ export interface HttpContext {
   kept: Pick<ConversationStore, 'load'> | undefined
   clock: Clock
   guard: Guard
-  limits: WireLimits
+  limits: WireLimits & { bufferedBytes: number }
   answering: Answering
   version: string
 }
@@ -33,51 +34,52 @@ export interface HttpContext {
 const conversationPath = /^\/conversations\/([^/]+)\/(ask|history)$/u
 
 /** Answers one HTTP request. What goes wrong is told as `{ "error": { code, message } }`. */
-export async function serveHttp(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: HttpContext,
-): Promise<void> {
-  for (const [name, value] of Object.entries(securityHeaders(request.headers.host))) response.setHeader(name, value)
-  const { guard, hub, answering, version } = context
-  const stranger = guard.origin(request)
-  if (stranger !== undefined) return tellError(response, stranger.status, 'auth', stranger.message)
-  const path = new URL(request.url ?? '/', 'http://localhost').pathname
-  // Node leaves the body of an answer to HEAD away by itself.
-  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET')
-  if (method === 'GET' && path === '/healthz')
-    return tell(response, 200, { ok: true, v: protocolVersion, version, answering })
-  // The page itself holds no secret; what it asks for does.
-  if (method === 'GET' && (await servePage(path, response))) return
-  const nobody = guard.token(bearerOf(request))
-  if (nobody !== undefined) {
-    response.setHeader('www-authenticate', 'Bearer')
-    return tellError(response, nobody.status, 'auth', nobody.message)
+export async function serveHttp(visit: Visit, context: HttpContext): Promise<void> {
+  const { response } = visit
+  try {
+    const refusal = await route(visit, context)
+    if (refusal !== undefined) refuse(response, refusal)
+  } catch (error) {
+    if (!(error instanceof LlmError) || response.headersSent) throw error
+    refuse(response, { status: 503, code: error.code, message: error.message })
   }
+}
+
+async function route(visit: Visit, context: HttpContext): Promise<Refusal | undefined> {
+  const { request, response, path } = visit
+  const { guard, hub, answering, version } = context
+  // Node leaves the body of an answer to HEAD away by itself.
+  const method = visit.method === 'HEAD' ? 'GET' : visit.method
+  if (method === 'GET' && path === '/healthz')
+    return tell(response, { ok: true, v: protocolVersion, version, answering })
+  // The page itself holds no secret; what it asks for does.
+  if (method === 'GET' && (await servePage(path, response))) return undefined
+  const nobody = guard.token(bearerOf(request))
+  if (nobody !== undefined) return nobody
   if (path === '/charts.json' && method === 'GET')
-    return tell(response, 200, { conversation: chartOf(conversationMachine), reply: chartOf(replyMachine) })
-  if (path === '/conversations' && method === 'GET') return tell(response, 200, { conversations: hub.lines() })
+    return tell(response, { conversation: chartOf(conversationMachine), reply: chartOf(replyMachine) })
+  if (path === '/conversations' && method === 'GET') return tell(response, { conversations: hub.lines() })
   const [, rawId = '', what] = conversationPath.exec(path) ?? []
   if (what === undefined)
-    return tellError(response, 404, 'bad-input', 'there is nothing at this path; docs/protocol.md lists them')
+    return { status: 404, code: 'bad-input', message: 'there is nothing at this path; docs/protocol.md lists them' }
   const id = decoded(rawId)
-  if (id === undefined) return tellError(response, 400, 'bad-input', 'the conversation id is not valid')
+  if (id === undefined) return badInput('the conversation id is not valid')
   if (what === 'history') {
     if (method !== 'GET') return notAllowed(response, 'GET')
     const history = await historyOf(id, context)
-    if (history === undefined) return tellError(response, 404, 'bad-input', 'there is no such conversation yet')
-    return tell(response, 200, { conversationId: id, history })
+    if (history === undefined) return { status: 404, code: 'bad-input', message: 'there is no such conversation yet' }
+    return tell(response, { conversationId: id, history })
   }
   if (method !== 'POST') return notAllowed(response, 'POST')
-  return ask(request, response, id, context)
+  return ask(visit, id, context)
 }
 
 /** undefined: never heard of. A look opens no conversation: one that is only kept is read from where it is kept. */
-async function historyOf(id: string, { service, hub, kept }: HttpContext): Promise<readonly Turn[] | undefined> {
-  if (hub.has(id)) {
-    const conversation = service.conversation(id)
-    await conversation.ready
-    return conversation.history
+async function historyOf(id: string, { service, kept }: HttpContext): Promise<readonly Turn[] | undefined> {
+  const live = service.find(id)
+  if (live !== undefined) {
+    await live.ready
+    return live.history
   }
   const stored = await kept?.load(id)
   if (stored === undefined) return undefined
@@ -86,37 +88,33 @@ async function historyOf(id: string, { service, hub, kept }: HttpContext): Promi
   throw new LlmError('store', { message: `what is kept of this conversation cannot be used: ${read.reason}` })
 }
 
-async function ask(
-  request: IncomingMessage,
-  response: ServerResponse,
-  id: string,
-  { hub, limits, clock }: HttpContext,
-): Promise<void> {
+async function ask(visit: Visit, id: string, { service, limits, clock }: HttpContext): Promise<Refusal | undefined> {
+  const { request, response } = visit
   if (!/^application\/json\b/iu.test(request.headers['content-type'] ?? ''))
-    return tellError(response, 415, 'bad-input', 'send application/json: { "text": "…" }')
+    return { status: 415, code: 'bad-input', message: 'send application/json: { "text": "…" }' }
   const body = await readBody(request, limits.messageBytes)
   if (body === undefined) {
     response.setHeader('connection', 'close')
-    return tellError(response, 413, 'bad-input', `the body is longer than ${limits.messageBytes} bytes`)
+    return { status: 413, code: 'bad-input', message: `the body is longer than ${limits.messageBytes} bytes` }
   }
   const parsed = Question.safeParse(body.json)
   if (!parsed.success || parsed.data.text.trim() === '')
-    return tellError(response, 400, 'bad-input', 'the body must be { "text": "…" }, with at least one word')
+    return badInput('the body must be { "text": "…" }, with at least one word')
   if (parsed.data.text.length > limits.utteranceChars)
-    return tellError(
-      response,
-      400,
-      'bad-input',
-      `the text is longer than limits.utteranceChars (${limits.utteranceChars})`,
-    )
-  const { conversation } = hub.channel(id)
-  const isOver = () => conversation.actor.getSnapshot().status !== 'active'
-  // What it tells until then is of an earlier run.
-  if (!isOver()) await conversation.ready
-  // Who left meanwhile wants no reply, and 'close' is not told again.
-  if (response.destroyed) return
-  if (isOver()) return tellError(response, 409, 'bad-input', 'this conversation is over; use another id')
-  await stream(conversation, parsed.data.text, response, { bufferedBytes: limits.bufferedBytes, clock })
+    return badInput(`the text is longer than limits.utteranceChars (${limits.utteranceChars})`)
+  const place = visit.takePlace()
+  if (place === undefined) return { status: 503, code: 'overloaded', message: 'every place is taken; try again later' }
+  try {
+    const conversation = service.conversation(id)
+    // What it says until then is of an earlier run.
+    await conversation.ready
+    // Who left meanwhile wants no reply, and 'close' does not come again.
+    if (response.destroyed) return undefined
+    await stream(conversation, parsed.data.text, visit, { bufferedBytes: limits.bufferedBytes, clock })
+  } finally {
+    place.leave()
+  }
+  return undefined
 }
 
 const Question = z.strictObject({ text: z.string() })
@@ -125,7 +123,7 @@ const Question = z.strictObject({ text: z.string() })
 async function stream(
   conversation: Conversation,
   text: string,
-  response: ServerResponse,
+  { response, later }: Visit,
   { bufferedBytes, clock }: { bufferedBytes: number; clock: Clock },
 ): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
@@ -134,22 +132,22 @@ async function stream(
     if (response.writableLength > bufferedBytes) return response.destroy()
     response.write(`event: ${message.type}\ndata: ${JSON.stringify(message)}\n\n`)
   }
-  const events = conversation.events.subscribe(send)
-  const deltas = conversation.deltas.subscribe((delta) =>
-    send({ type: 'delta', conversationId, atMs: clock.now(), ...delta }),
+  const told = conversation.events.subscribe(send)
+  told.add(
+    conversation.deltas.subscribe((delta) => send({ type: 'delta', conversationId, atMs: clock.now(), ...delta })),
   )
-  let isOver = false
-  response.on('close', () => {
-    events.unsubscribe()
-    deltas.unsubscribe()
-    if (!isOver) conversation.interrupt()
+  const left = later(() => {
+    told.unsubscribe()
+    conversation.interrupt()
   })
+  response.on('close', left)
   try {
     const outcome = await conversation.ask(text)
-    isOver = true
     send({ type: 'outcome', conversationId, outcome })
   } finally {
-    isOver = true
+    response.off('close', left)
+    // The conversation may go on before a slow reader has read the end, after which nothing may be written.
+    told.unsubscribe()
     response.end()
   }
 }
@@ -158,7 +156,8 @@ async function stream(
 async function readBody(request: IncomingMessage, mostBytes: number): Promise<{ json: unknown } | undefined> {
   const pieces: Buffer[] = []
   let bytes = 0
-  for await (const piece of request) {
+  // Destroyed it could not be answered.
+  for await (const piece of request.iterator({ destroyOnReturn: false })) {
     const read = Buffer.from(piece)
     bytes += read.length
     if (bytes > mostBytes) return undefined
@@ -182,16 +181,16 @@ function decoded(raw: string): string | undefined {
   }
 }
 
-function tell(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' })
+function tell(response: ServerResponse, body: unknown): undefined {
+  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' })
   response.end(JSON.stringify(body))
 }
 
-export function tellError(response: ServerResponse, status: number, code: ErrorCode, message: string): void {
-  tell(response, status, { error: { code, message } })
+function badInput(message: string): Refusal {
+  return { status: 400, code: 'bad-input', message }
 }
 
-function notAllowed(response: ServerResponse, allowed: string): void {
+function notAllowed(response: ServerResponse, allowed: string): Refusal {
   response.setHeader('allow', allowed)
-  tellError(response, 405, 'bad-input', `use ${allowed} here`)
+  return { status: 405, code: 'bad-input', message: `use ${allowed} here` }
 }

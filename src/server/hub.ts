@@ -1,83 +1,68 @@
-import type { Subscription } from 'rxjs'
-import type { Clock, Conversation, LlmService, ServiceEvent } from '../index.ts'
-import { openChannel, stateOf, type Channel } from './channel.ts'
+import { distinctUntilChanged, map, skip, type Subscription } from 'rxjs'
+import type { Clock, ConversationLine as LiveLine, LlmService } from '../index.ts'
+import { openChannel, type Channel } from './channel.ts'
 import type { ConversationLine } from './protocol.ts'
 
-/** The conversations that the server knows of, each opened once for all who watch. */
+/** The conversations that are in memory, each watched once for all who watch it. */
 export interface Hub {
   channel(conversationId: string): Channel
   lines(): ConversationLine[]
-  has(conversationId: string): boolean
-  /** Whoever wants to know of every change in the list. Changes that come together are told once. */
+  /** Whoever wants to know of every change in the list. Returns how to stop. */
   onChange(listener: (lines: ConversationLine[]) => void): () => void
   close(): void
 }
 
-/** Changes within this time are told together. */
-const gatherMs = 50
 /** A list for people: who wants an older conversation knows its name. */
 const mostLines = 500
-const telling: ReadonlySet<ServiceEvent['type']> = new Set([
-  'STATE_CHANGED',
-  'CALLER_TURN_ENDED',
-  'RESPONSE_FINISHED',
-  'RESPONSE_INTERRUPTED',
-])
 
 export function createHub(service: LlmService, clock: Clock): Hub {
   const channels = new Map<string, Channel>()
-  /** The latest at the end. */
-  const known = new Map<string, ConversationLine>()
-  const listeners = new Set<(lines: ConversationLine[]) => void>()
-  let cancel: (() => void) | null = null
+  const lists = new Set<Subscription>()
+  const list = service.conversations.pipe(map(shown))
 
-  const lines = () => [...known.values()]
-
-  function changed(): void {
-    if (listeners.size === 0) return
-    cancel ??= clock.schedule(() => {
-      cancel = null
-      const told = lines()
-      for (const listener of listeners) listener(told)
-    }, gatherMs)
-  }
-
-  function note(conversation: Conversation): void {
-    const { id: conversationId, history } = conversation
-    const state = stateOf(conversation)
-    const turns = history.filter(({ role }) => role !== 'tool').length
-    const line = known.get(conversationId)
-    if (line?.state === state && line.turns === turns) return
-    known.set(conversationId, { conversationId, state, turns })
-    const [oldest] = known.keys()
-    if (known.size > mostLines && oldest !== undefined) known.delete(oldest)
-    changed()
-  }
-
-  const events: Subscription = service.events.subscribe(({ type, conversationId }) => {
-    if (telling.has(type)) note(service.conversation(conversationId))
+  const opened = service.events.subscribe(({ type, conversationId }) => {
+    if (type === 'CONVERSATION_OPENED') channels.get(conversationId)?.reopened()
   })
 
   return {
     channel(conversationId) {
       const open = channels.get(conversationId)
       if (open !== undefined) return open
-      const channel = openChannel(service.conversation(conversationId), clock, () => channels.delete(conversationId))
+      const channel = openChannel(service.conversation(conversationId), clock, {
+        open: () => service.conversation(conversationId),
+        onDeserted: () => channels.delete(conversationId),
+      })
       channels.set(conversationId, channel)
-      if (!known.has(conversationId)) note(channel.conversation)
-      channel.whenReady(() => note(channel.conversation))
       return channel
     },
-    lines,
-    has: (conversationId) => known.has(conversationId),
+    lines() {
+      let now: ConversationLine[] = []
+      list.subscribe((lines) => (now = lines)).unsubscribe()
+      return now
+    },
     onChange(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
+      const following = list.pipe(distinctUntilChanged(isSame), skip(1)).subscribe(listener)
+      lists.add(following)
+      return () => {
+        lists.delete(following)
+        following.unsubscribe()
+      }
     },
     close() {
-      events.unsubscribe()
-      cancel?.()
-      listeners.clear()
+      opened.unsubscribe()
+      for (const following of lists) following.unsubscribe()
     },
   }
+}
+
+/** The latest at the end. */
+function shown(lines: readonly LiveLine[]): ConversationLine[] {
+  return lines
+    .toSorted((one, other) => one.lastActiveAtMs - other.lastActiveAtMs)
+    .slice(-mostLines)
+    .map(({ id, state, turns }) => ({ conversationId: id, state, turns }))
+}
+
+function isSame(one: ConversationLine[], other: ConversationLine[]): boolean {
+  return JSON.stringify(one) === JSON.stringify(other)
 }

@@ -11,29 +11,6 @@ const types: Readonly<Record<string, string>> = {
 }
 const name = /^[a-z0-9-]+\.(html|css|js|svg)$/u
 
-/** The browser is told to load nothing from anywhere else, and to be framed by nobody. */
-export function securityHeaders(host: string | undefined): Record<string, string> {
-  const own = host === undefined ? '' : ` ws://${host} wss://${host}`
-  return {
-    'content-security-policy': [
-      "default-src 'none'",
-      "script-src 'self'",
-      "style-src 'self'",
-      "img-src 'self'",
-      `connect-src 'self'${own}`,
-      "base-uri 'none'",
-      "form-action 'none'",
-      "frame-ancestors 'none'",
-    ].join('; '),
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    'cross-origin-resource-policy': 'same-origin',
-    'cross-origin-opener-policy': 'same-origin',
-    'permissions-policy': 'microphone=(self), camera=(), geolocation=()',
-    'cache-control': 'no-cache',
-  }
-}
-
 /** Serves a file of the page; false where there is none of that name. */
 export async function servePage(path: string, response: ServerResponse): Promise<boolean> {
   const file = path === '/' ? 'index.html' : path.slice(1)

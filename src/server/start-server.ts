@@ -1,8 +1,8 @@
-import { createServer, type Server } from 'node:http'
-import { WebSocketServer, type WebSocket } from 'ws'
 import { LlmError, systemClock, type Clock, type ConversationStore, type LlmService } from '../index.ts'
-import { bearerOf, createGuard, isLoopback } from './guard.ts'
-import { serveHttp, tellError } from './http-routes.ts'
+import { createDoor } from '../web/door.ts'
+import { bearerOf, createGuard, isLoopback } from '../web/guard.ts'
+import type { PlaceLimits } from '../web/places.ts'
+import { serveHttp } from './http-routes.ts'
 import { createHub } from './hub.ts'
 import { listenOn } from './listen-on.ts'
 import type { Answering } from './protocol.ts'
@@ -23,8 +23,9 @@ export interface ServerOptions {
   limits?: Partial<ServerLimits>
 }
 
-export interface ServerLimits extends WireLimits {
-  sockets: number
+export interface ServerLimits extends WireLimits, PlaceLimits {
+  /** What a reader may have waiting before it is cut. */
+  bufferedBytes: number
 }
 
 export interface RunningServer {
@@ -44,9 +45,11 @@ const defaultLimits: ServerLimits = {
   bufferedBytes: 1_048_576,
   openPerClient: 100,
   sockets: 2_000,
+  // More than a port queues: a thousand clients that come back at once are all heard.
+  waiting: 1_024,
 }
-/** A socket that answers no ping within this time is gone. */
-const heartbeatMs = 30_000
+/** Time for a farewell; who has not left by then is cut. */
+const farewellMs = 300
 const shortestToken = 12
 
 /**
@@ -62,69 +65,34 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const hub = createHub(service, clock)
   const context = { service, hub, kept, clock, guard, limits, answering, version }
 
-  const server = createServer((request, response) => {
-    serveHttp(request, response, context).catch((error: unknown) => {
-      // An answer that has begun cannot be taken back.
-      if (response.headersSent) response.destroy()
-      else if (error instanceof LlmError) tellError(response, 503, error.code, error.message)
-      else tellError(response, 500, 'internal', 'the server met a mistake of its own; look at its log')
-    })
+  const door = createDoor({
+    guard,
+    clock,
+    places: limits,
+    answer: (visit) => serveHttp(visit, context),
+    socketPath: '/ws',
+    messageBytes: limits.messageBytes,
+    bufferedBytes: limits.bufferedBytes,
+    serve: (peer, { request }) => serveClient(peer, !guard.demandsToken || bearerOf(request) !== undefined, context),
   })
-  server.requestTimeout = 30_000
-  server.headersTimeout = 10_000
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: limits.messageBytes,
-    perMessageDeflate: false,
-    clientTracking: true,
-  })
-  server.on('upgrade', (request, socket, head) => {
-    const refused = (status: string) =>
-      socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
-    socket.on('error', () => socket.destroy())
-    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-    if (pathname !== '/ws') return refused('404 Not Found')
-    if (guard.origin(request) !== undefined) return refused('403 Forbidden')
-    if (sockets.clients.size >= limits.sockets) return refused('503 Service Unavailable')
-    const bearer = bearerOf(request)
-    if (bearer !== undefined && guard.token(bearer) !== undefined) return refused('401 Unauthorized')
-    sockets.handleUpgrade(request, socket, head, (client) => {
-      alive.add(client)
-      client.on('pong', () => alive.add(client))
-      serveClient(client, !guard.demandsToken || bearer !== undefined, context)
-    })
-  })
-
-  const alive = new WeakSet<WebSocket>()
-  let cancelHeartbeat = () => {}
-  const beat = () => {
-    for (const client of sockets.clients) {
-      if (alive.delete(client)) client.ping()
-      else client.terminate()
-    }
-    cancelHeartbeat = clock.schedule(beat, heartbeatMs)
-  }
 
   let bound: number
   try {
-    bound = await listenOn(server, host, port)
+    bound = await listenOn(door.server, host, port)
   } catch (error) {
     hub.close()
     throw error
   }
-  cancelHeartbeat = clock.schedule(beat, heartbeatMs)
 
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/${token === undefined ? '' : `#token=${encodeURIComponent(token)}`}`,
     host,
     port: bound,
     get sockets() {
-      return sockets.clients.size
+      return door.sockets
     },
     async close() {
-      cancelHeartbeat()
-      for (const client of sockets.clients) client.close(1001, 'the server is closing')
-      await closed(server, sockets, clock)
+      await door.close(farewellMs)
       hub.close()
     },
   }
@@ -143,20 +111,4 @@ export function checkAccess({
     throw wrong(`--host ${host} lets other machines in; give a secret with --token`)
   if (token !== undefined && token.length < shortestToken)
     throw wrong(`--token is too short; use ${shortestToken} characters or more`)
-}
-
-/** Time for a farewell; who has not left by then is cut. */
-const farewellMs = 300
-
-async function closed(server: Server, sockets: WebSocketServer, clock: Clock): Promise<void> {
-  const cancel = clock.schedule(() => {
-    for (const client of sockets.clients) client.terminate()
-    server.closeAllConnections()
-  }, farewellMs)
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve())
-    server.closeIdleConnections()
-  })
-  cancel()
-  sockets.close()
 }

@@ -1,16 +1,14 @@
 import type { Subscription } from 'rxjs'
-import type { RawData, WebSocket } from 'ws'
 import { LlmError, type Clock, type SpeechEvent } from '../index.ts'
+import type { Guard } from '../web/guard.ts'
+import { fullCode, muteCode, type Peer, type PeerHandlers } from '../web/peer.ts'
 import type { Channel } from './channel.ts'
-import type { Guard } from './guard.ts'
 import type { Hub } from './hub.ts'
 import { clientMessages, protocolVersion, type Answering, type ClientMessage, type ServerMessage } from './protocol.ts'
 
 export interface WireLimits {
   utteranceChars: number
   messageBytes: number
-  /** What a reader may have waiting before it is cut. */
-  bufferedBytes: number
   /** Conversations that one client may have open at a time. */
   openPerClient: number
 }
@@ -25,13 +23,10 @@ export interface WireContext {
 }
 
 /** Close codes beside those of the standard. */
-export const closeCodes = { unauthorized: 4401, noHello: 4408, version: 4426 } as const
+export const closeCodes = { unauthorized: 4401, noHello: muteCode, version: 4426 } as const
 
-/** A client that has not said hello by then is no client. */
-const helloMs = 5_000
-
-/** One socket, from hello to close: what it says is checked and passed on, what it watches is told. */
-export function serveClient(socket: WebSocket, isTrusted: boolean, context: WireContext): void {
+/** One client, from hello to close: what it says is checked and passed on, what it watches is told. */
+export function serveClient(peer: Peer, isTrusted: boolean, context: WireContext): PeerHandlers {
   const { hub, clock, guard, limits } = context
   const messages = clientMessages(limits.utteranceChars)
   const watched = new Map<string, { channel: Channel; watching: Subscription }>()
@@ -39,18 +34,8 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
   const speaking = new Set<string>()
   let isGreeted = false
   let stopList = () => {}
-  const cancelHello = clock.schedule(() => socket.close(closeCodes.noHello, 'say hello first'), helloMs)
 
-  const send = (message: ServerMessage) => {
-    if (socket.readyState !== socket.OPEN) return
-    if (socket.bufferedAmount > limits.bufferedBytes) return cut()
-    socket.send(JSON.stringify(message))
-  }
-
-  /** A reader that does not read must not fill our memory: no farewell either, it would wait behind the rest. */
-  function cut(): void {
-    socket.terminate()
-  }
+  const send = (message: ServerMessage) => peer.send(JSON.stringify(message))
 
   const refuse = (message: string, conversationId = 'wire') =>
     send({ type: 'ERROR_OCCURRED', conversationId, atMs: clock.now(), code: 'bad-input', message, recoverable: true })
@@ -67,29 +52,32 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
     return channel
   }
 
-  /** After all that was said before. */
+  /** After all that was said before. Ears that leave while somebody speaks have ended their speech. */
   function leave(conversationId: string): void {
     const left = watched.get(conversationId)
     watched.delete(conversationId)
-    left?.channel.whenReady(() => {
-      dropVoice(conversationId)
-      left.watching.unsubscribe()
-    })
+    left?.channel.whenReady(
+      peer.later(() => {
+        if (speaking.delete(conversationId)) left.channel.hear({ type: 'SPEECH_ENDED', conversationId })
+        dropVoice(conversationId)
+        left.watching.unsubscribe()
+      }),
+    )
   }
 
   function greet(message: Extract<ClientMessage, { type: 'hello' }>): void {
     if (message.v !== protocolVersion) {
       const reason = `this server speaks version ${protocolVersion} of the protocol`
       refuse(reason)
-      return socket.close(closeCodes.version, reason)
+      return peer.dismiss(closeCodes.version, reason)
     }
     const refusal = isTrusted ? undefined : guard.token(message.token)
     if (refusal !== undefined) {
       refuse(refusal.message)
-      return socket.close(closeCodes.unauthorized, refusal.message.slice(0, 120))
+      return peer.dismiss(closeCodes.unauthorized, refusal.message.slice(0, 120))
     }
-    cancelHello()
     if (isGreeted) return
+    if (!peer.settle()) return peer.dismiss(fullCode, 'every place is taken; try again later')
     isGreeted = true
     const { answering, version } = context
     const { utteranceChars, messageBytes } = limits
@@ -106,18 +94,20 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
     stopList = hub.onChange(list)
   }
 
-  async function ask({ conversationId, text, id }: Extract<ClientMessage, { type: 'ask' }>): Promise<void> {
-    const { conversation } = hub.channel(conversationId)
+  async function ask(
+    { conversation }: Channel,
+    { conversationId, text, id }: Extract<ClientMessage, { type: 'ask' }>,
+  ): Promise<void> {
     if (conversation.actor.getSnapshot().status !== 'active')
       return refuse('this conversation is over; begin a new one', conversationId)
     const outcome = await conversation.ask(text)
     send({ type: 'outcome', conversationId, ...(id === undefined ? {} : { id }), outcome })
   }
 
-  function hear(event: SpeechEvent & { conversationId: string }): void {
+  function hear(channel: Channel, event: SpeechEvent & { conversationId: string }): void {
     if (event.type === 'SPEECH_STARTED') speaking.add(event.conversationId)
     if (event.type === 'SPEECH_ENDED') speaking.delete(event.conversationId)
-    hub.channel(event.conversationId).hear(event)
+    channel.hear(event)
   }
 
   function dropVoice(conversationId: string): void {
@@ -129,28 +119,22 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
     if (message.type === 'hello') return greet(message)
     if (message.type === 'leave') return leave(message.conversationId)
     // Whoever speaks in a conversation hears it as well.
-    watch(message.conversationId)?.whenReady(() => {
-      try {
-        act(message)
-      } catch (error) {
-        failed(message.conversationId)(error)
-      }
-    })
+    const channel = watch(message.conversationId)
+    channel?.whenReady(peer.later(() => toldOf(message.conversationId, () => act(channel, message))))
   }
 
-  function act(message: Exclude<ClientMessage, { type: 'hello' | 'leave' }>): void {
+  function act(channel: Channel, message: Exclude<ClientMessage, { type: 'hello' | 'leave' }>): void | Promise<void> {
     const { conversationId } = message
     switch (message.type) {
       case 'open':
         return
       case 'ask':
-        ask(message).catch(failed(conversationId))
-        return
+        return ask(channel, message)
       case 'interrupt':
-        return hub.channel(conversationId).conversation.interrupt()
+        return channel.conversation.interrupt()
       case 'take-voice':
         if (voices.has(conversationId)) return
-        voices.set(conversationId, hub.channel(conversationId).takeVoice(send, message.canPause))
+        voices.set(conversationId, channel.takeVoice(send, message.canPause))
         return
       case 'drop-voice':
         return dropVoice(conversationId)
@@ -158,46 +142,35 @@ export function serveClient(socket: WebSocket, isTrusted: boolean, context: Wire
       case 'progressed':
       case 'finished':
       case 'failed':
-        return hub.channel(conversationId).acknowledge(message, send)
+        return channel.acknowledge(message, send)
       default:
-        return hear(withoutUndefined(message))
+        return hear(channel, withoutUndefined(message))
     }
   }
 
-  const failed = (conversationId: string) => (error: unknown) => {
-    if (!(error instanceof LlmError)) throw error
-    refuse(error.message, conversationId)
-  }
-
-  socket.on('message', (data, isBinary) => {
-    const parsed = messages.safeParse(isBinary ? undefined : readJson(textOf(data)))
-    if (!parsed.success) return refuse(whatIsWrong(parsed.error.issues))
-    if (!isGreeted && parsed.data.type !== 'hello') return socket.close(closeCodes.noHello, 'say hello first')
+  /** What a conversation refuses is told; a mistake of ours is for the edge. */
+  async function toldOf(conversationId: string, run: () => void | Promise<void>): Promise<void> {
     try {
-      serve(parsed.data)
+      await run()
     } catch (error) {
-      failed('conversationId' in parsed.data ? parsed.data.conversationId : 'wire')(error)
+      if (!(error instanceof LlmError)) throw error
+      refuse(error.message, conversationId)
     }
-  })
-  // What is wrong with a socket is followed by its close; a message too long closes with 1009.
-  socket.on('error', () => socket.terminate())
-  socket.on('close', () => {
-    cancelHello()
-    stopList()
-    const endSpeech = (conversationId: string) => {
-      if (speaking.delete(conversationId)) hub.channel(conversationId).hear({ type: 'SPEECH_ENDED', conversationId })
-    }
-    for (const conversationId of speaking) endSpeech(conversationId)
-    for (const [conversationId, { channel }] of watched) {
-      channel.whenReady(() => endSpeech(conversationId))
-      leave(conversationId)
-    }
-  })
-}
+  }
 
-function textOf(data: RawData): string {
-  const pieces = Array.isArray(data) ? data : [data instanceof ArrayBuffer ? Buffer.from(data) : data]
-  return Buffer.concat(pieces).toString('utf8')
+  return {
+    heard(text) {
+      const parsed = messages.safeParse(text === undefined ? undefined : readJson(text))
+      if (!parsed.success) return refuse(whatIsWrong(parsed.error.issues))
+      const { data } = parsed
+      if (!isGreeted && data.type !== 'hello') return peer.dismiss(closeCodes.noHello, 'say hello first')
+      return toldOf('conversationId' in data ? data.conversationId : 'wire', () => serve(data))
+    },
+    left() {
+      stopList()
+      for (const conversationId of watched.keys()) leave(conversationId)
+    },
+  }
 }
 
 function readJson(text: string): unknown {

@@ -101,7 +101,9 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
   {
     group: 'process',
     rows: rows(`
-81 | a promise that rejects from any hook, sink, bus, logger, store or inspector method | isolated, reported`),
+80 | odd request targets, upgrades, headers at the page's server and the inspector | 4xx, the process lives
+81 | a promise that rejects from any hook, sink, bus, logger, store or inspector method | isolated, reported
+85 | mute connections, thousands | others are served`),
   },
 ]
 

@@ -1,8 +1,13 @@
-import { request as send, type RequestOptions } from 'node:http'
+import { IncomingMessage, request as send, ServerResponse, type RequestOptions } from 'node:http'
 import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { createEventBus, systemClock, type EventBus } from '../../src/index.ts'
+import { serveHttp } from '../../src/server/http-routes.ts'
+import { createHub } from '../../src/server/hub.ts'
+import { createGuard } from '../../src/web/guard.ts'
 import { serveScript, type ServedScript } from './serve-script.ts'
 import { connect } from './wire-test-client.ts'
 
@@ -18,6 +23,7 @@ async function request(path: string, options: RequestOptions & { body?: string }
   const [response] = await answer
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
 }
+const kitchen = { conversationId: 'kitchen' }
 const json = { 'content-type': 'application/json' }
 const ask = (body: unknown, headers: Record<string, string> = json) =>
   request('/conversations/kitchen/ask', { method: 'POST', headers, body: JSON.stringify(body) })
@@ -38,6 +44,67 @@ describe('HTTP', () => {
       { role: 'user', text: 'Is it so?' },
       { role: 'assistant', text: 'Yes. Indeed.' },
     ])
+  })
+
+  test.each<[string, (served: ServedScript, bus: EventBus) => unknown]>([
+    ['opened by the program', ({ service }) => service.conversation('kitchen')],
+    ['opened over the bus', (_, bus) => bus.publish({ type: 'SPEECH_STARTED', ...kitchen })],
+    ['spoken with by the program', ({ service }) => service.conversation('kitchen').ask('Is it so?')],
+  ])('the history of a conversation %s is there, and a look opens none', async (_, open) => {
+    const bus = createEventBus()
+    served = await serveScript([{ text: 'Yes.' }], { bus })
+    await served.service.initialize()
+    const look = () => request('/conversations/kitchen/history')
+    expect(await look()).toMatchObject({ status: 404 })
+    expect(served.service.find('kitchen')).toBeUndefined()
+    await open(served, bus)
+    const answer = await look()
+    expect(answer.status).toBe(200)
+    expect(JSON.parse(answer.body)).toEqual({
+      conversationId: 'kitchen',
+      history: served.service.conversation('kitchen').history,
+    })
+  })
+
+  test('what happens in a conversation after an answer is not written behind its end', async () => {
+    served = await serveScript([{ text: 'Yes.' }, { text: 'No.' }])
+    const { service } = served
+    const asked = new IncomingMessage(new Socket())
+    Object.assign(asked.headers, json)
+    asked.push(JSON.stringify({ text: 'Is it so?' }))
+    asked.push(null)
+    // Its reader reads nothing: the end stays where it is, and so does the stream.
+    const response = new ServerResponse(asked)
+    const errors: unknown[] = []
+    response.on('error', (error) => errors.push(error))
+    const hub = createHub(service, systemClock)
+    await serveHttp(
+      {
+        request: asked,
+        response,
+        method: 'POST',
+        path: '/conversations/kitchen/ask',
+        takePlace: () => ({ leave() {} }),
+        later:
+          (handle) =>
+          (...given) =>
+            void handle(...given),
+      },
+      {
+        service,
+        hub,
+        kept: undefined,
+        clock: systemClock,
+        guard: createGuard({ host: '127.0.0.1', token: undefined }),
+        limits: { utteranceChars: 100, messageBytes: 1_000, bufferedBytes: 100_000, openPerClient: 1 },
+        answering: { kind: 'scripted', isLanguageModel: false },
+        version: '0',
+      },
+    )
+    expect(response.writableEnded).toBe(true)
+    await service.conversation('kitchen').ask('And now?')
+    expect(errors).toEqual([])
+    hub.close()
   })
 
   test('closing the request ends the reply', async () => {

@@ -25,3 +25,15 @@ test('the list of conversations is told when it changed, not when one of them is
   hub.close()
   await service.close()
 })
+
+test('a reply outside conversations opens none', async () => {
+  const clock = settlingClock()
+  const service = createLlmService({ backend: scriptedBackend(clock, [say('Yes.')]), clock })
+  const hub = createHub(service, clock)
+  const { result } = service.generate('Is it so?')
+  await clock.advance(60_000)
+  expect(await result).toMatchObject({ ok: true, text: 'Yes.' })
+  expect(hub.lines()).toEqual([])
+  hub.close()
+  await service.close()
+})

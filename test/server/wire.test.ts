@@ -123,6 +123,29 @@ describe('a conversation over the wire', () => {
     await viewer.next('SPEECH_ENDED')
     await viewer.close()
   })
+
+  test('ears that leave the conversation while somebody speaks have ended their speech too', async () => {
+    served = await serveScript()
+    const [ears, viewer] = [await connect(served.server), await connect(served.server)]
+    viewer.say({ type: 'open' })
+    ears.say({ type: 'SPEECH_STARTED' })
+    await viewer.next('SPEECH_STARTED')
+    ears.say({ type: 'leave' })
+    await viewer.next('SPEECH_ENDED')
+    await Promise.all([ears.close(), viewer.close()])
+  })
+
+  test('a service that its program closes first is told as an error, and clients leave as ever', async () => {
+    served = await serveScript()
+    const [ears, other] = [await connect(served.server), await connect(served.server)]
+    ears.say({ type: 'SPEECH_STARTED', conversationId: 'kitchen' })
+    await ears.next('SPEECH_STARTED')
+    await served.service.close()
+    other.say({ type: 'open', conversationId: 'another' })
+    expect(await other.next('ERROR_OCCURRED')).toMatchObject({ message: expect.stringMatching(/service is closed/) })
+    ears.say({ type: 'leave', conversationId: 'kitchen' })
+    await Promise.all([ears.close(), other.close()])
+  })
 })
 
 describe('what is refused', () => {
