@@ -1,6 +1,7 @@
 import { abbreviationOf } from './abbreviations.ts'
-import { isBreakingSpace, isSpace, isSpoken, isUnspaced } from './characters.ts'
-import { isInsideLink } from './sentence-end.ts'
+import { isBreakingSpace, isCutCharacter, isSpace, isSpokenAt, isUnspacedAt } from './characters.ts'
+import { LookBack } from './look-back.ts'
+import { wordBefore } from './sentence-end.ts'
 
 /** A place inside a sentence where a voice may pause; `words` is how many whole words stand before it. */
 export interface BreakPlace {
@@ -12,118 +13,157 @@ export interface BreakPlace {
 const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' })
 const graphemeSegmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 const clauseEnd = /(?:[,;:،؛፣፤፥][\p{Pe}\p{Pf}"'*_~`]*|[—–])$/u
-const wideClauseEnd = /[，、；：､—][\p{Pe}\p{Pf}*_~`]*$/u
+const wideClauseEnd = /[，、；：､][\p{Pe}\p{Pf}*_~`]*$/u
+/** Scripts that put a space between clauses, and none between words. */
+const spacedClauses = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]/
+/** Goes with the letter before it: a mark, the sign of a long vowel, the second half of a character. */
+const joinsRun = /[\p{M}\p{Lm}\udc00-\udfff]/u
+/** A clause mark and what closes it. */
+const markChars = 4
+/** Unicode's words cost a microsecond each: they are asked for when so many characters have come. */
+const wordsEvery = 4
 
 /**
- * The first place between `start` and `end` where a segment may be cut inside a sentence and that is wanted: never inside
- * a number, an abbreviation, an initial, a URL or a link. `isWanted` is asked before those costlier questions, `take`
- * after them; the place that it takes is returned, else -1.
+ * The places where a segment may be cut inside a sentence: at white space, behind a clause, and between the words of
+ * scripts that put no space there; not inside a link. It goes on where it was when more text comes.
  */
-export function findBreakPlace(
-  text: string,
-  start: number,
-  end: number,
-  isWanted: (place: BreakPlace) => boolean,
-  take: (place: BreakPlace) => boolean,
-): number {
-  let words = 0
-  const isTaken = (at: number, isClause: boolean): boolean => {
-    if (at <= start) return false
-    const place = { at, isClause, words }
-    return isWanted(place) && isDivisible(text, start, at, end) && !isInsideLink(text, start, at) && take(place)
+export class BreakPlaces {
+  readonly #before = new LookBack()
+  #places: BreakPlace[] = []
+  #i = 0
+  #words = 0
+  /** Something that counts as a word has stood since the last white space. */
+  #isWord = false
+  #lastSpoken = -1
+  /** First word of a run without spaces whose end is not certain; -1 outside of such a run. */
+  #openWord = -1
+  #segmentedTo = 0
+  #end = 0
+
+  /** Reads on, to `end`. */
+  read(text: string, end: number): void {
+    this.#end = end
+    for (let i = this.#i; i < end; i += 1) {
+      if (isCutCharacter(text, i, end)) break
+      this.#take(text, i)
+      this.#before.take(text, i)
+      this.#i = i + 1
+    }
+    if (this.#openWord >= 0 && this.#i - this.#segmentedTo >= wordsEvery) this.#findWords(text, this.#i)
   }
 
-  if (!hasUnspaced(text, start, end)) {
-    let isWord = false
-    for (let i = start; i < end; i += 1) {
-      const code = text.charCodeAt(i)
-      if (!isSpace(code)) {
-        isWord ||= (code >= 0x30 && code <= 0x39) || code >= 0x41
-        if (code === 0x2014 && i + 1 < end && /\p{L}/u.test(text[i + 1] ?? '') && isTaken(i + 1, true)) return i + 1
-        continue
-      }
-      if (isWord) words += 1
-      isWord = false
-      if (isBreakingSpace(code) && i > start && isTaken(i, endsClause(text, start, i))) return i
+  /** The first place that is wanted, with something left to say behind it; else -1. */
+  first(text: string, isWanted: (place: BreakPlace) => boolean): number {
+    const indivisible = new Set<BreakPlace>()
+    for (const place of this.#places) {
+      if (place.at > this.#lastSpoken) break
+      if (!isWanted(place)) continue
+      if (isDivisible(text, place.at, this.#end)) return place.at
+      indivisible.add(place)
     }
+    if (indivisible.size > 0) this.#places = this.#places.filter((place) => !indivisible.has(place))
     return -1
   }
-  let before = ''
-  for (const { segment, index, isWordLike } of wordSegmenter.segment(text.slice(start, end))) {
-    const at = start + index
-    if (before !== '' && isBreakable(before, segment)) {
-      const isThaiPause = /[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]$/u.test(before) && isSpace(segment.charCodeAt(0))
-      const isClause =
-        isThaiPause ||
-        wideClauseEnd.test(text.slice(Math.max(start, at - 4), at)) ||
-        (isSpace(segment.charCodeAt(0)) && endsClause(text, start, at))
-      if (isTaken(at, isClause)) return at
-    }
-    if (isWordLike === true) words += 1
-    before = segment
+
+  /** The last place that is wanted; else -1. */
+  last(text: string, isWanted: (place: BreakPlace) => boolean): number {
+    return this.#places.findLast((place) => isWanted(place) && isDivisible(text, place.at, this.#end))?.at ?? -1
   }
-  return -1
-}
 
-function endsClause(text: string, start: number, at: number): boolean {
-  const last = text.charCodeAt(at - 1)
-  const isPlainLetter = (last >= 0x61 && last <= 0x7a) || (last >= 0x30 && last <= 0x39)
-  return !isPlainLetter && clauseEnd.test(text.slice(Math.max(start, at - 4), at))
-}
-
-function hasUnspaced(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i += 1) {
+  #take(text: string, i: number): void {
     const code = text.charCodeAt(i)
-    // Below are the alphabets; between, the quotes and dashes that they use too.
-    if (code >= 0xe00 && (code < 0x2000 || code > 0x206f)) return isUnspaced(text.slice(start, end))
+    if (isSpace(code)) {
+      this.#closeRun(text, i)
+      if (this.#isWord) this.#words += 1
+      this.#isWord = false
+      if (isBreakingSpace(code)) this.#add(text, i, endsClause(text, i))
+      return
+    }
+    const isSaid = isSpokenAt(text, i)
+    if (isSaid) this.#lastSpoken = i
+    if (isUnspacedAt(text, i)) {
+      if (this.#openWord < 0) this.#openRun(text, i)
+      return
+    }
+    if (this.#openWord >= 0 && joinsRun.test(text[i] ?? '')) return
+    if (this.#openWord >= 0) {
+      this.#closeRun(text, i)
+      if (isSaid) this.#add(text, i, false)
+    } else if (isSaid) this.#addAfterMark(text, i)
+    this.#isWord ||= (code >= 0x30 && code <= 0x39) || code >= 0x41
   }
-  return false
+
+  #openRun(text: string, i: number): void {
+    if (this.#isWord) {
+      this.#words += 1
+      this.#isWord = false
+    }
+    this.#addAfterMark(text, i)
+    this.#openWord = i
+    this.#segmentedTo = i
+  }
+
+  #closeRun(text: string, end: number): void {
+    if (this.#openWord < 0) return
+    this.#findWords(text, end)
+    this.#words += 1
+    this.#openWord = -1
+  }
+
+  /** Places between the words of the run; the last word may go on. */
+  #findWords(text: string, end: number): void {
+    const from = this.#openWord
+    for (const { index } of wordSegmenter.segment(text.slice(from, end))) {
+      if (index === 0) continue
+      this.#words += 1
+      this.#openWord = from + index
+      this.#add(text, this.#openWord, false)
+    }
+    this.#segmentedTo = end
+  }
+
+  /** Where something is said right behind a clause, or next to a word of a script without spaces. */
+  #addAfterMark(text: string, i: number): void {
+    const last = text.charCodeAt(i - 1)
+    if (last === 0x2014) {
+      if (/\p{L}/u.test(text[i] ?? '')) this.#add(text, i, true)
+    } else if (last > 0xff && wideClauseEnd.test(text.slice(Math.max(0, i - markChars), i))) this.#add(text, i, true)
+    else if (isUnspacedAt(text, i) && i > 0 && isSpokenAt(text, i - 1)) this.#add(text, i, false)
+  }
+
+  #add(text: string, at: number, isClause: boolean): void {
+    if (at > 0 && !this.#before.isInsideLink(text, at)) this.#places.push({ at, isClause, words: this.#words })
+  }
+}
+
+function endsClause(text: string, at: number): boolean {
+  const last = text.charCodeAt(at - 1)
+  if ((last >= 0x61 && last <= 0x7a) || (last >= 0x30 && last <= 0x39)) return false
+  const end = text.slice(Math.max(0, at - markChars), at)
+  return clauseEnd.test(end) || wideClauseEnd.test(end) || spacedClauses.test(end.slice(-1))
 }
 
 /** Best place to cut a sentence that is longer than `maxChars`: a clause, a space, a word, a whole character. */
-export function cutAtLimit(text: string, start: number, maxChars: number): number {
-  const limit = start + maxChars
-  let clause = -1
-  let other = -1
-  findBreakPlace(
-    text,
-    start,
-    Math.min(text.length, limit + 1),
-    ({ at }) => at <= limit && at - start >= maxChars / 4,
-    ({ at, isClause }) => {
-      if (isClause && at - start >= maxChars / 2) clause = at
-      other = at
-      return false
-    },
-  )
+export function cutAtLimit(text: string, maxChars: number): number {
+  const places = new BreakPlaces()
+  places.read(text, Math.min(text.length, maxChars + 1))
+  const clause = places.last(text, ({ at, isClause }) => isClause && at <= maxChars && at >= maxChars / 2)
   if (clause > 0) return clause
-  if (other > 0) return other
-  for (let i = limit; i > start + maxChars / 4; i -= 1) if (isSpace(text.charCodeAt(i))) return i
-  let grapheme = -1
-  for (const { index } of graphemeSegmenter.segment(text.slice(start, limit + 2))) {
-    if (index <= maxChars) grapheme = start + index
-  }
-  if (grapheme > start) return grapheme
-  const last = text.charCodeAt(limit - 1)
-  return last >= 0xd800 && last <= 0xdbff && maxChars > 1 ? limit - 1 : limit
-}
-
-/** Two neighbours of Unicode's word segmentation with a pause possible between them. */
-function isBreakable(before: string, after: string): boolean {
-  const last = before.charCodeAt(before.length - 1)
-  if (isSpace(last)) return false
-  if (isBreakingSpace(after.charCodeAt(0))) return true
-  if (!isSpoken(after)) return false
-  return wideClauseEnd.test(before) || (isSpoken(before) && (isUnspaced(before) || isUnspaced(after)))
+  const place = places.last(text, ({ at }) => at <= maxChars && at >= maxChars / 4)
+  if (place > 0) return place
+  for (let i = maxChars; i > maxChars / 4; i -= 1) if (isSpace(text.charCodeAt(i))) return i
+  const character = graphemeSegmenter.segment(text.slice(0, maxChars + 2)).containing(maxChars)?.index ?? 0
+  if (character > 0) return character
+  const last = text.charCodeAt(maxChars - 1)
+  return last >= 0xd800 && last <= 0xdbff && maxChars > 1 ? maxChars - 1 : maxChars
 }
 
 /** False after an abbreviation or an initial, and between two groups of digits. */
-function isDivisible(text: string, start: number, at: number, end: number): boolean {
-  const token = /\S*$/.exec(text.slice(Math.max(start, at - 40), at))?.[0] ?? ''
-  if (token.endsWith('.')) {
-    const word = /[\p{L}\p{M}\p{N}.'’-]*$/u.exec(token.slice(0, -1))?.[0] ?? ''
-    if (abbreviationOf(word) !== 'none' || /^\p{Nd}+$/u.test(word)) return false
+function isDivisible(text: string, at: number, end: number): boolean {
+  const last = text[at - 1] ?? ''
+  if (last === '.') {
+    const word = wordBefore(text, at - 1)
+    return abbreviationOf(word) === 'none' && !/^\p{Nd}+$/u.test(word)
   }
-  if (!/[\p{Nd}\p{Sc}]$/u.test(token)) return true
-  return !/^\s*\p{Nd}/u.test(text.slice(at, Math.min(end, at + 4)))
+  return !/[\p{Nd}\p{Sc}]/u.test(last) || !/^\s*\p{Nd}/u.test(text.slice(at, Math.min(end, at + 4)))
 }

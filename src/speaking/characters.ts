@@ -11,6 +11,7 @@ const sentenceTerminal = /\p{Sentence_Terminal}/u
 /** The whole character at `i`: one code point. */
 export const characterAt = (text: string, i: number): string => String.fromCodePoint(text.codePointAt(i) ?? 0)
 
+/** Whether anything in the text is said: a letter, a number or a currency. */
 export const isSpoken = (text: string): boolean => spoken.test(text)
 export const isLowerCase = (character: string): boolean => /\p{Ll}/u.test(character)
 export const isUpperCase = (character: string): boolean => /\p{Lu}/u.test(character)
@@ -19,6 +20,11 @@ export const isPictograph = (character: string): boolean => pictograph.test(char
 export const isClosing = (character: string): boolean => closing.test(character)
 /** Scripts that put no space between words; hangul does. */
 export const isUnspaced = (text: string): boolean => unspaced.test(text)
+/** The same of the character at `i`. Below are the alphabets; between, the quotes and dashes that they use too. */
+export const isUnspacedAt = (text: string, i: number): boolean => {
+  const code = text.charCodeAt(i)
+  return code >= 0xe00 && (code < 0x2000 || code > 0x206f) && isUnspaced(characterAt(text, i))
+}
 
 export const isNewline = (code: number): boolean =>
   code === 0x0a || code === 0x0d || code === 0x85 || code === 0x2028 || code === 0x2029
@@ -46,6 +52,22 @@ export const isBreakingSpace = (code: number): boolean =>
 export const isCutCharacter = (text: string, i: number, end: number): boolean => {
   const code = text.charCodeAt(i)
   return code >= 0xd800 && code <= 0xdbff && i + 1 >= end
+}
+
+const unknown = 0
+const said = 1
+const silent = 2
+const spokenByUnit = new Uint8Array(0x1_0000)
+
+/** Whether the character at `i` is said. Each code unit is asked of Unicode once. */
+export function isSpokenAt(text: string, i: number): boolean {
+  const unit = text.charCodeAt(i)
+  if (unit >= 0xd800 && unit <= 0xdbff) return isSpoken(characterAt(text, i))
+  const kind = spokenByUnit[unit] ?? unknown
+  if (kind !== unknown) return kind === said
+  const isSaid = isSpoken(String.fromCharCode(unit))
+  spokenByUnit[unit] = isSaid ? said : silent
+  return isSaid
 }
 
 const terminalByCode = new Map<number, boolean>()

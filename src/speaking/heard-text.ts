@@ -1,5 +1,5 @@
 import { isSpace } from './characters.ts'
-import { mapSpeakable, type MappedSpeakable } from './to-speakable.ts'
+import { mapSpeakable, type MappedSpeakable, type SpeakableState } from './to-speakable.ts'
 
 const wordSegmenter = new Intl.Segmenter('en', { granularity: 'word' })
 const closingMarks = /^(?:[*_~`]+|\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)|\]\[[^\]\n]*\])+/
@@ -44,10 +44,16 @@ function lastWholeWord(text: string, chars: number): number {
   return end
 }
 
-/** The text was made from the source either outside or inside a code block; failing both, it is matched up as it goes. */
+/** What a segment may have begun in, likeliest first. */
+const states: readonly SpeakableState[] = [
+  ...[null, '```', '~~~'].map((fence) => ({ fence })),
+  { fence: null, isInString: true },
+]
+
+/** The text was made from the source in one of a few states; failing all, it is matched up as it goes. */
 function placesOf(text: string, source: string): Pick<MappedSpeakable, 'starts' | 'ends'> {
-  for (const fence of [null, '```', '~~~']) {
-    const mapped = mapSpeakable(source, { fence })
+  for (const state of states) {
+    const mapped = mapSpeakable(source, state)
     if (mapped.text === text) return mapped
     // Emoji, rules and stray marks that could not be said by themselves stand before the words in the source.
     const before = mapped.text.length - text.length
@@ -57,10 +63,12 @@ function placesOf(text: string, source: string): Pick<MappedSpeakable, 'starts' 
   }
   const starts: number[] = []
   const ends: number[] = []
+  const absent = new Set<string>()
   let from = 0
-  for (let i = 0; i < text.length; i += 1) {
-    const at = source.indexOf(text[i] ?? '', from)
+  for (const unit of text.split('')) {
+    const at = absent.has(unit) ? -1 : source.indexOf(unit, from)
     if (at >= 0) from = at + 1
+    else absent.add(unit)
     starts.push(at >= 0 ? at : from)
     ends.push(from)
   }

@@ -49,7 +49,11 @@ interface Entry {
 export function createLedger(charMs: CharMs): Ledger {
   const waiting = new Map<number, LedgerSegment>()
   const entries = new Map<number, Entry>()
+  const inOrder: Entry[] = []
   const unfinished = new Set<Entry>()
+  /** Those played to their end, in a row from the first: their text is put together once. */
+  let settled = 0
+  let settledText = ''
   let pausedAtMs: Milliseconds | null = null
   let waitingMs = 0
 
@@ -64,6 +68,19 @@ export function createLedger(charMs: CharMs): Ledger {
     const acknowledgedMs = segment.text.length === 0 ? expectedMs : (expectedMs * chars) / segment.text.length
     const sinceMs = soundAtMs === null ? 0 : Math.max(0, (pausedAtMs ?? nowMs) - soundAtMs)
     return Math.max(0, expectedMs - acknowledgedMs - sinceMs)
+  }
+
+  const after = (text: string, { segment }: Entry, source: string): string =>
+    text === '' || source === '' ? text + source : text + segment.gap + source
+
+  const heard = (): string => {
+    for (;;) {
+      const entry = inOrder[settled]
+      if (entry === undefined) return settledText
+      if (!isHandedFully(entry)) return after(settledText, entry, heardSource(entry.segment, entry.chars))
+      settledText = after(settledText, entry, entry.segment.source)
+      settled += 1
+    }
   }
 
   return {
@@ -89,6 +106,7 @@ export function createLedger(charMs: CharMs): Ledger {
         soundAtMs: null,
       }
       entries.set(segment.index, entry)
+      inOrder.push(entry)
       unfinished.add(entry)
     },
     acknowledged(index, playback, nowMs) {
@@ -121,17 +139,8 @@ export function createLedger(charMs: CharMs): Ledger {
       }
       pausedAtMs = null
     },
-    heard() {
-      let heard = ''
-      for (const entry of entries.values()) {
-        const source = isHandedFully(entry) ? entry.segment.source : heardSource(entry.segment, entry.chars)
-        if (source !== '') heard += heard === '' ? source : entry.segment.gap + source
-        if (!isHandedFully(entry)) break
-      }
-      return heard
-    },
-    isAnythingHeard: () =>
-      [...entries.values()].some((entry) => isHandedFully(entry) || heardSource(entry.segment, entry.chars) !== ''),
+    heard,
+    isAnythingHeard: () => heard() !== '',
     isEverythingHeard: () => entries.size > 0 && unfinished.size === 0,
     unspokenMs(nowMs) {
       let unspoken = Math.max(0, waitingMs)

@@ -1,8 +1,8 @@
 import type { CutSegment, Milliseconds, Segmenter } from '../../machines/vocabulary.ts'
 import type { Settings } from '../config/config.ts'
-import { cutAtLimit, findBreakPlace } from './break-places.ts'
-import { isCutCharacter, isSpace, isSpoken } from './characters.ts'
-import { judgeSentenceEnd, nextCandidate } from './sentence-end.ts'
+import { BreakPlaces, cutAtLimit } from './break-places.ts'
+import { isSpace } from './characters.ts'
+import { SentenceEnds } from './sentence-end.ts'
 import { expectedSpeechMs } from './speech-length.ts'
 import { outsideOfCode, toSpeakable } from './to-speakable.ts'
 
@@ -16,77 +16,101 @@ export interface SegmenterOptions {
   unspokenMs?: () => Milliseconds
 }
 
+/** Source that is cut off: `gap` is the white space before it. */
+interface Piece {
+  source: string
+  gap: string
+}
+
 // A character may be two units, and a place is only known to be free by the unit behind it.
 const lookAheadUnits = 2
+/** What is said of a segment without a word in it, such as a long row of dashes: a pause. */
+const pause = '…'
+const nothing: Piece = { source: '', gap: '' }
 
 /**
  * Cuts a streaming reply into segments: sentences as soon as the next one has begun, clauses or a few words only while
- * the voice would otherwise fall silent. Slicing of the deltas never changes the sentences: a delta is one look at text
- * that is judged character by character, within a window of `maxChars`, so the work is linear in the text.
+ * the voice would otherwise fall silent. Slicing of the deltas never changes the sentences. Each character is looked at a
+ * fixed number of times, whatever a model writes and however it comes: the work is linear in the text.
  */
 export function createSegmenter({ language, segments, unspokenMs }: SegmenterOptions): Segmenter {
   const { maxChars } = segments
+  /** What is not cut off yet; it begins with something else than white space. */
   let pending = ''
-  /** White space at the beginning, and where the segment begins once more than that has come. */
-  let blanks = 0
-  let start = -1
-  let examined = 0
-  let candidate = -1
+  let gap = ''
   let index = 0
   let startsLine = true
   let speakableState = outsideOfCode
-  // Emoji or markup alone are nothing to hand over: they wait for words to go with.
-  let held = { source: '', gap: '' }
+  /** Emoji or markup alone are nothing to hand over: they wait for words to go with. */
+  let held = nothing
+  /** The same, but too long to go with words: they are segments of their own, once words follow. */
+  let aside: Piece[] = []
+  const ends = new SentenceEnds(language)
+  let places = new BreakPlaces()
+  /** Characters that the segment may have beside what is held. */
+  let room = maxChars
 
-  const findStart = (): boolean => {
-    if (start >= 0) return true
-    while (blanks < pending.length && isSpace(pending.charCodeAt(blanks))) blanks += 1
-    if (blanks === pending.length) return false
-    start = blanks
-    examined = start
-    startsLine = (index === 0 && held.source === '') || /[\n\r]/.test(pending.slice(0, start))
-    return true
+  const append = (text: string): void => {
+    const isBeginning = pending === ''
+    let blanks = 0
+    if (isBeginning) while (blanks < text.length && isSpace(text.charCodeAt(blanks))) blanks += 1
+    gap += text.slice(0, blanks)
+    pending += text.slice(blanks)
+    ends.cut(blanks)
+    if (isBeginning && pending !== '') begin()
   }
 
-  const take = (end: number): CutSegment | null => {
-    const own = pending.slice(start, end).trimEnd()
-    const gap = pending.slice(0, start)
-    pending = pending.slice(start + own.length)
-    start = -1
-    blanks = 0
-    candidate = -1
-    examined = 0
-    const source = held.source === '' ? own : held.source + gap + own
-    const outerGap = held.source === '' ? gap : held.gap
+  const begin = (): void => {
+    const isFirst = index === 0 && held === nothing && aside.length === 0
+    startsLine = isFirst || /[\n\r]/.test(gap)
+    // A control string is over with its line.
+    if (gap.includes('\n')) speakableState = { fence: speakableState.fence }
+    places = new BreakPlaces()
+    const taken = held.source.length + (held === nothing ? 0 : gap.length)
+    if (taken > maxChars / 2) setAside()
+    room = maxChars - (held === nothing ? 0 : taken)
+  }
+
+  const setAside = (): void => {
+    aside.push(held)
+    held = nothing
+  }
+
+  const emit = (text: string, { source, gap: before }: Piece): CutSegment => {
+    index += 1
+    return { index: index - 1, text, source, gap: index === 1 ? '' : before }
+  }
+
+  const take = (end: number): CutSegment[] => {
+    const own = pending.slice(0, end).trimEnd()
+    const piece = held === nothing ? { source: own, gap } : { source: held.source + gap + own, gap: held.gap }
+    const rest = pending.slice(own.length)
     const { text, state } = toSpeakable(own, speakableState)
     speakableState = state
+    const cuts: CutSegment[] = []
     if (text === '') {
-      held = { source, gap: outerGap }
-      return null
+      held = piece
+    } else {
+      for (const silent of aside) cuts.push(emit(pause, silent))
+      cuts.push(emit(text, piece))
+      aside = []
+      held = nothing
     }
-    held = { source: '', gap: '' }
-    index += 1
-    return { index: index - 1, text, source, gap: index === 1 ? '' : outerGap }
+    pending = ''
+    gap = ''
+    ends.cut(own.length)
+    append(rest)
+    return cuts
   }
 
   /** The next end that nothing but the text decides, or -1. */
   const findEnd = (isOver: boolean): number => {
-    const limit = start + maxChars + lookAheadUnits
+    const limit = room + lookAheadUnits
     const end = Math.min(pending.length, limit)
-    for (;;) {
-      if (candidate < 0) candidate = nextCandidate(pending, examined, end, language)
-      if (candidate < 0) break
-      const atEnd = isOver && end === pending.length
-      const verdict = judgeSentenceEnd({ text: pending, start, end, isOver: atEnd, startsLine, language }, candidate)
-      if (verdict.kind === 'end' && verdict.at - start <= maxChars) return verdict.at
-      if (verdict.kind === 'wait' || verdict.kind === 'end') break
-      examined = verdict.from
-      candidate = -1
-    }
-    // Half a character at the end is looked at again when it is whole.
-    if (candidate < 0) examined = isCutCharacter(pending, end - 1, end) ? end - 1 : end
-    const tooLong = pending.length >= limit || (isOver && pending.trimEnd().length - start > maxChars)
-    return tooLong ? cutAtLimit(pending, start, maxChars) : -1
+    const found = ends.find({ text: pending, end, isOver: isOver && end === pending.length, startsLine })
+    if (found >= 0 && found <= room) return found
+    const isTooLong = pending.length >= limit || (isOver && pending.trimEnd().length > room)
+    return isTooLong ? cutAtLimit(pending, room) : -1
   }
 
   /** An end that time forces: the voice is about to fall silent. */
@@ -95,32 +119,24 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     const minClause = unspoken < clauseBelowMs ? (index === 0 ? firstClauseChars : clauseChars) : Infinity
     const minWords = unspoken < wordsBelowMs ? words : Infinity
     if (minClause === Infinity && minWords === Infinity) return -1
-    const end = Math.min(pending.length, start + maxChars)
-    return findBreakPlace(
-      pending,
-      start,
-      end,
-      ({ at, isClause, words: before }) => (isClause && at - start >= minClause) || before >= minWords,
-      // Something must be left to say, and its words must have begun.
-      ({ at }) => isSpoken(pending.slice(at)),
-    )
+    places.read(pending, Math.min(pending.length, room))
+    return places.first(pending, (place) => (place.isClause && place.at >= minClause) || place.words >= minWords)
   }
 
   const cut = (isOver: boolean): CutSegment[] => {
     const cuts: CutSegment[] = []
     let cutMs = 0
-    const add = (segment: CutSegment | null) => {
-      if (segment === null) return
-      cuts.push(segment)
-      cutMs += expectedSpeechMs(segment.text, segments.charMs)
+    const add = (more: CutSegment[]) => {
+      cuts.push(...more)
+      for (const { text } of more) cutMs += expectedSpeechMs(text, segments.charMs)
     }
-    while (findStart()) {
+    while (pending !== '') {
       const end = findEnd(isOver)
       if (end < 0) break
       add(take(end))
     }
     if (isOver || unspokenMs === undefined) return cuts
-    while (findStart() && pending.length - start >= Math.min(segments.firstClauseChars, 2 * segments.words)) {
+    while (pending.length >= Math.min(segments.firstClauseChars, 2 * segments.words)) {
       const end = findForcedEnd(unspokenMs() + cutMs)
       if (end < 0) break
       add(take(end))
@@ -131,19 +147,16 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
   return {
     push(delta) {
       if (delta === '') return []
-      pending += delta
+      append(delta)
       return cut(false)
     },
     end() {
       const cuts = cut(true)
-      const last = findStart() ? take(pending.length) : null
-      if (last !== null) cuts.push(last)
-      // Nothing was said that it could go with, and nothing follows: it is said as it stands, so that none is lost.
-      if (held.source !== '' && index > 0) {
-        cuts.push({ index, text: held.source.slice(0, maxChars), source: held.source, gap: held.gap })
-        index += 1
-      }
-      held = { source: '', gap: '' }
+      if (pending !== '') cuts.push(...take(pending.length))
+      // Nothing follows that it could go with: it goes by itself, so that none is lost. A reply of nothing else is silent.
+      if (held !== nothing) setAside()
+      if (index > 0) for (const silent of aside) cuts.push(emit(pause, silent))
+      aside = []
       return cuts
     },
   }

@@ -6,229 +6,226 @@ import {
   isDigit,
   isLowerCase,
   isNewline,
-  isPictograph,
   isSpace,
-  isSpoken,
   isUnspaced,
   isUpperCase,
   terminatorLength,
 } from './characters.ts'
+import { LookAhead, type Follower } from './look-ahead.ts'
+import { LookBack } from './look-back.ts'
 
-/** What is known of a place where a sentence may end. It never changes once it is not `wait`. */
-export type Verdict =
-  | { kind: 'wait' }
-  /** The sentence ends before `at`. */
-  | { kind: 'end'; at: number }
-  /** No end here; look on from `from`. */
-  | { kind: 'none'; from: number }
-
-/** The stretch of text being judged: `start` is where the segment began, `end` how far may be looked. */
+/** The text of which sentences are found: it begins with the first character of a segment. */
 export interface Stretch {
   text: string
-  start: number
+  /** How far may be looked. */
   end: number
   /** The text is over at `end`. */
   isOver: boolean
   /** The segment begins at the beginning of a line. */
   startsLine: boolean
-  language: string
 }
 
-/** What comes after a terminator and what closes it. */
-interface Follower {
-  /** The first character that is said. */
+/** A place where a sentence may end, and how far it was read. */
+interface Candidate {
+  /** The terminator, or the end of a line. */
   at: number
-  /** End of the sentence, should it end: behind emoji that stand on its line. */
-  boundary: number
-  isApart: boolean
-  isNewLine: boolean
-  /** A blank line, a list item, a heading, a fence: never the same sentence wrapped. */
-  isBlock: boolean
-  /** `¿`, `¡` or a piece of code: a sentence begins, whatever the case of its first letter. */
-  isOpened: boolean
+  /** End of the run of terminators; -1 while another may come. */
+  runEnd: number
+  /** End of what closes the sentence, as far as it was read. */
+  closedEnd: number
+  isClosed: boolean
 }
 
-const waiting: Verdict = { kind: 'wait' }
+type Verdict = 'wait' | 'end' | 'none'
+
 const attached = /[*_~`"'«»“”‘’]/u
-const blockMark = /[-*+#>|•`~=–]/u
+const openingQuote = /[“‘«]/u
 const ordinalLanguages = /^(?:de|da|nb|nn|no|fi|cs|sk|hu|hr|sl|et|lv|tr|is)\b/i
-
-/** Next place at or after `from` where a sentence might end: a terminator or the end of a line. -1: none. */
-export function nextCandidate(text: string, from: number, end: number, language: string): number {
-  const greek = language.startsWith('el')
-  for (let i = from; i < end; i += 1) {
-    const code = text.charCodeAt(i)
-    if (isCutCharacter(text, i, end)) return -1
-    if (code > 0x3f && code < 0x85) continue
-    if (isNewline(code) || terminatorLength(text, i) > 0 || (greek && code === 0x3b)) return i
-  }
-  return -1
-}
+const wordCharacter = /[\p{L}\p{M}\p{N}.'’-]/u
+const nameCharacter = /[\p{L}\p{M}'’]/u
+/** No abbreviation is longer, and no word that sentences are known to begin with. */
+const longestWord = 40
 
 /**
- * Judges whether a sentence ends at the terminator (or line end) at `at`. It is certain only when the next sentence has
- * begun, that is when something that can be said follows: `etc. (` looks finished until `and` arrives.
+ * Finds where sentences end. It is certain only when the next sentence has begun, that is when something that can be said
+ * follows: `etc. (` looks finished until `and` arrives. What it finds never changes when more text comes. It goes
+ * through the text once: how far it has read, it remembers.
  */
-export function judgeSentenceEnd(stretch: Stretch, at: number): Verdict {
-  const { text, end, isOver } = stretch
-  const mark = text[at] ?? ''
-  const isAscii = mark < '\u0080' || mark === '…'
-  let i = at
-  while (i < end) {
-    const length = mark === ';' && text[i] === ';' ? 1 : terminatorLength(text, i)
-    if (length === 0 || isCutCharacter(text, i, end)) break
-    i += length
-  }
-  const runEnd = i
-  while (i < end && closesSentence(stretch, at, i, isAscii)) i += characterAt(text, i).length
-  // `« Oui. »`: French puts a space before the mark that closes.
-  if (
-    isSpace(text.charCodeAt(i)) &&
-    text[i + 1] === '»' &&
-    i + 1 < end &&
-    text.lastIndexOf('«', at) > text.lastIndexOf('»', at)
-  )
-    i += 2
-  const closed = text.slice(runEnd, i)
-  const follower = lookAhead(stretch, i)
-  if (follower === null) return isOver ? { kind: 'none', from: end } : waiting
+export class SentenceEnds {
+  readonly #language: string
+  readonly #isGreek: boolean
+  #before = new LookBack()
+  #next: LookAhead | null = null
+  #candidate: Candidate | null = null
+  /** What stands before was looked at: by `#before`, and for candidates. */
+  #taken = 0
+  #searched = 0
 
-  const ends: Verdict = { kind: 'end', at: follower.boundary }
-  const none: Verdict = { kind: 'none', from: Math.max(runEnd, at + 1) }
-  if (isInsideLink(text, stretch.start, at)) return none
-  const next = characterAt(text, follower.at)
-  const goesOn = isLowerCase(next) && !follower.isOpened
-  if (!isAscii && !isNewline(mark.charCodeAt(0))) {
-    if (/^[」』”]/u.test(closed) && /[とっ]/u.test(next)) return none
-    if (mark === '．' && isDigit(next)) return none
-    return goesOn && closed !== '' ? none : ends
+  constructor(language: string) {
+    this.#language = language
+    this.#isGreek = language.startsWith('el')
   }
-  if (mark === '!' || mark === '?') {
-    if (follower.isApart) return goesOn && !follower.isNewLine && /["'”’»]/u.test(closed) ? none : ends
-    return isUnspaced(next) && isUnspaced(text.slice(Math.max(0, at - 1), at)) ? ends : none
-  }
-  if (follower.isNewLine) return goesOn && !follower.isBlock && !isHeading(text, at) ? none : ends
-  if (!follower.isApart || goesOn) return none
-  if (mark !== '.' || runEnd - at > 1) return ends
-  switch (judgeFullStop(stretch, at, follower.at, next)) {
-    case 'wait':
-      return waiting
-    case 'end':
-      return ends
-    case 'none':
-      return none
-  }
-}
 
-/** A single full stop before white space and something that is not a small letter. */
-function judgeFullStop(
-  { text, start, end, isOver, startsLine, language }: Stretch,
-  at: number,
-  next: number,
-  first: string,
-) {
-  const word = (/[\p{L}\p{M}\p{N}.'’-]+$/u.exec(text.slice(Math.max(start, at - 40), at))?.[0] ?? '').replace(
-    /^['’.-]+/,
-    '',
-  )
-  if (/^\p{Nd}{1,3}$/u.test(word)) {
-    const lineStart = text.lastIndexOf('\n', at - 1) + 1
-    const before = text.slice(Math.max(lineStart, start), at - word.length)
-    // `1. Milk`: the number of a list
-    if ((startsLine || lineStart > start) && /^[\s>*_#-]*$/.test(before)) return 'none'
-    // `am 5. Mai`
-    if (word.length < 3 && ordinalLanguages.test(language)) return judgeByNextWord()
-    return 'end'
+  /** Where the first sentence ends, or -1 while that is not known. */
+  find(stretch: Stretch): number {
+    for (;;) {
+      this.#candidate ??= this.#search(stretch)
+      if (this.#candidate === null) return -1
+      const follower = this.#follower(this.#candidate, stretch)
+      if (follower === null) {
+        if (!stretch.isOver) return -1
+        this.#skip(stretch.end)
+        continue
+      }
+      switch (this.#judge(this.#candidate, follower, stretch)) {
+        case 'end':
+          return follower.boundary
+        case 'wait':
+          return -1
+        case 'none':
+          this.#skip(Math.max(this.#candidate.runEnd, this.#candidate.at + 1))
+      }
+    }
   }
-  // `-3.5°C.` is no initial.
-  if (word.length === 1 && /[^\s\p{P}*_~`]/u.test(text[at - 2] ?? ' ')) return 'end'
-  switch (abbreviationOf(word)) {
-    case 'none':
+
+  /** A segment was cut off: what was at `by` is the beginning now. */
+  cut(by: number): void {
+    this.#before = new LookBack()
+    this.#candidate = null
+    this.#taken = 0
+    this.#searched = 0
+    this.#next?.shift(by)
+  }
+
+  #skip(to: number): void {
+    this.#candidate = null
+    this.#searched = to
+  }
+
+  #search({ text, end }: Stretch): Candidate | null {
+    for (let i = this.#taken; i < end; i += 1) {
+      const code = text.charCodeAt(i)
+      if (i >= this.#searched && (code < 0x40 || code >= 0x85)) {
+        // Half a character is looked at when it is whole.
+        if (isCutCharacter(text, i, end)) break
+        if (isNewline(code) || terminatorLength(text, i) > 0 || (this.#isGreek && code === 0x3b)) {
+          return { at: i, runEnd: -1, closedEnd: i, isClosed: false }
+        }
+      }
+      this.#before.take(text, i)
+      this.#taken = i + 1
+    }
+    return null
+  }
+
+  /** What follows the candidate; null while that is not known. */
+  #follower(candidate: Candidate, { text, end }: Stretch): Follower | null {
+    if (!this.#readMarks(candidate, text, end)) return null
+    const from = candidate.closedEnd
+    if (this.#next?.covers(from) !== true) this.#next = new LookAhead(from)
+    return this.#next.read(text, end) ? this.#next.follower(text, from) : null
+  }
+
+  /** Reads the run of terminators and what closes the sentence. True once something else has come. */
+  #readMarks(candidate: Candidate, text: string, end: number): boolean {
+    const isGreekMark = text.charCodeAt(candidate.at) === 0x3b
+    while (!candidate.isClosed) {
+      const i = candidate.closedEnd
+      if (i >= end || isCutCharacter(text, i, end)) return false
+      const length = isGreekMark && text.charCodeAt(i) === 0x3b ? 1 : terminatorLength(text, i)
+      if (candidate.runEnd < 0 && length > 0) {
+        candidate.closedEnd += length
+        continue
+      }
+      if (candidate.runEnd < 0) candidate.runEnd = i
+      if (this.#closesSentence(text, candidate.at, i)) {
+        candidate.closedEnd += characterAt(text, i).length
+        continue
+      }
+      // `« Oui. »`: French puts a space before the mark that closes.
+      const mayClose = isSpace(text.charCodeAt(i)) && this.#before.isInsideGuillemets
+      if (mayClose && i + 1 >= end) return false
+      if (mayClose && text[i + 1] === '»') candidate.closedEnd += 2
+      candidate.isClosed = true
+    }
+    return true
+  }
+
+  /** Quotes, brackets and emphasis that close the sentence belong to it. */
+  #closesSentence(text: string, at: number, i: number): boolean {
+    const character = characterAt(text, i)
+    if (isClosing(character)) return true
+    if (!attached.test(character)) return false
+    // After an ASCII terminator nothing ends without white space, so what is attached closes. `你好。**我们**` opens.
+    if (isAsciiMark(text[at] ?? '')) return true
+    return !openingQuote.test(character) && this.#before.isQuoted(character.charCodeAt(0))
+  }
+
+  #judge({ at, runEnd, closedEnd }: Candidate, follower: Follower, stretch: Stretch): Verdict {
+    const { text } = stretch
+    if (this.#before.isInsideLink(text, at)) return 'none'
+    const mark = text[at] ?? ''
+    const closed = text.slice(runEnd, closedEnd)
+    const next = characterAt(text, follower.at)
+    const goesOn = isLowerCase(next) && !follower.isOpened
+    if (!isAsciiMark(mark) && !isNewline(mark.charCodeAt(0))) {
+      if (/^[」』”]/u.test(closed) && /[とっ]/u.test(next)) return 'none'
+      if (mark === '．' && isDigit(next)) return 'none'
+      return goesOn && closed !== '' ? 'none' : 'end'
+    }
+    if (mark === '!' || mark === '?') {
+      if (follower.isApart) return goesOn && !follower.isNewLine && /["'”’»]/u.test(closed) ? 'none' : 'end'
+      return isUnspaced(next) && isUnspaced(text.slice(Math.max(0, at - 1), at)) ? 'end' : 'none'
+    }
+    if (follower.isNewLine) return goesOn && !follower.isBlock && !this.#before.isHeading(text) ? 'none' : 'end'
+    if (!follower.isApart || goesOn) return 'none'
+    if (mark !== '.' || runEnd - at > 1) return 'end'
+    return this.#judgeFullStop(stretch, at, follower.at)
+  }
+
+  /** A single full stop before white space and something that is not a small letter. */
+  #judgeFullStop(stretch: Stretch, at: number, next: number): Verdict {
+    const { text, startsLine } = stretch
+    const word = wordBefore(text, at)
+    if (/^\p{Nd}{1,3}$/u.test(word)) {
+      // `1. Milk`: the number of a list
+      const number = at - word.length
+      if (startsLine ? this.#before.isFirstOfLine(number) : this.#before.isFirstOfLaterLine(number)) return 'none'
+      // `am 5. Mai`
+      if (word.length < 3 && ordinalLanguages.test(this.#language)) return this.#judgeByNextWord(stretch, next)
       return 'end'
-    case 'before-more':
-      return 'none'
-    case 'before-number':
-      return isDigit(first) ? 'none' : 'end'
-    case 'either':
-      return judgeByNextWord()
+    }
+    // `-3.5°C.` is no initial.
+    if (word.length === 1 && /[^\s\p{P}*_~`]/u.test(text[at - 2] ?? ' ')) return 'end'
+    switch (abbreviationOf(word)) {
+      case 'none':
+        return 'end'
+      case 'before-more':
+        return 'none'
+      case 'before-number':
+        return isDigit(characterAt(text, next)) ? 'none' : 'end'
+      case 'either':
+        return this.#judgeByNextWord(stretch, next)
+    }
   }
 
-  function judgeByNextWord() {
+  #judgeByNextWord({ text, end, isOver }: Stretch, next: number): Verdict {
+    const first = characterAt(text, next)
     if (!isUpperCase(first)) return /\p{Lo}/u.test(first) ? 'end' : 'none'
     let wordEnd = next
-    while (wordEnd < end && /[\p{L}\p{M}'’]/u.test(characterAt(text, wordEnd)))
+    while (wordEnd < end && wordEnd - next < longestWord && nameCharacter.test(characterAt(text, wordEnd)))
       wordEnd += characterAt(text, wordEnd).length
     if ((wordEnd >= end || isCutCharacter(text, wordEnd, end)) && !isOver) return 'wait'
     const isInitial = wordEnd - next === 1 && text[wordEnd] === '.'
-    return !isInitial && isStarter(text.slice(next, wordEnd), language) ? 'end' : 'none'
+    return !isInitial && isStarter(text.slice(next, wordEnd), this.#language) ? 'end' : 'none'
   }
 }
 
-/** Quotes, brackets and emphasis that close the sentence belong to it. */
-function closesSentence({ text, start }: Stretch, at: number, i: number, isAscii: boolean): boolean {
-  const character = characterAt(text, i)
-  if (isClosing(character)) return true
-  if (!attached.test(character)) return false
-  // After an ASCII terminator nothing ends without white space, so what is attached closes. `你好。**我们**` opens.
-  if (isAscii) return true
-  if (/[“‘«]/u.test(character)) return false
-  return text.slice(start, at).split(character).length % 2 === 0
-}
+const isAsciiMark = (mark: string): boolean => mark < '\u0080' || mark === '…'
 
-/** Finds what is said next; null while that is not known. */
-function lookAhead({ text, end }: Stretch, from: number): Follower | null {
-  const found: Follower = { at: -1, boundary: from, isApart: false, isNewLine: false, isBlock: false, isOpened: false }
-  let atLineStart = false
-  let isPunctuated = false
-  let i = from
-  while (i < end) {
-    if (isCutCharacter(text, i, end)) return null
-    const code = text.charCodeAt(i)
-    const character = characterAt(text, i)
-    if (isSpace(code) || isNewline(code)) {
-      if (isNewline(code) && found.isNewLine && !(code === 0x0a && text[i - 1] === '\r')) found.isBlock = true
-      if (isNewline(code)) found.isNewLine = atLineStart = true
-      found.isApart = true
-    } else if (isSpoken(character)) {
-      return { ...found, at: i }
-    } else {
-      if (atLineStart && blockMark.test(character)) found.isBlock = true
-      if (atLineStart && (text.startsWith('```', i) || text.startsWith('~~~', i))) {
-        // The word after an opening fence names a language and is not said.
-        i = text.indexOf('\n', i)
-        if (i < 0 || i >= end) return null
-        continue
-      }
-      if (code === 0x3c && /[a-z/]/i.test(text[i + 1] ?? 'a')) {
-        const close = text.indexOf('>', i)
-        if (close < 0 || close >= end) return null
-        i = close
-      } else if (isPictograph(character)) {
-        if (!found.isNewLine && !isPunctuated) found.boundary = i + character.length
-        found.isApart = true
-      } else {
-        isPunctuated = true
-        if (/[¿¡`]/.test(character)) found.isOpened = true
-      }
-      atLineStart = false
-    }
-    i += isSpoken(character) ? 0 : Math.max(1, character.length)
-  }
-  return null
+/** The word that ends before `at`, without what opens it: so much of it as an abbreviation may be long. */
+export function wordBefore(text: string, at: number): string {
+  let start = at
+  while (start > 0 && at - start < longestWord && wordCharacter.test(text[start - 1] ?? '')) start -= 1
+  return text.slice(start, at).replace(/^['’.-]+/, '')
 }
-
-/**
- * The words of a link may hold terminators, and its address white space; a link is not cut. Only what stands before `at`
- * is looked at: what comes later must not change the answer.
- */
-export function isInsideLink(text: string, start: number, at: number): boolean {
-  if (isNewline(text.charCodeAt(at))) return false
-  const before = text.slice(Math.max(start, at - 200), at)
-  const open = before.lastIndexOf('[')
-  const close = before.lastIndexOf(']')
-  if (open < 0 || before.includes('\n', open)) return false
-  return close < open || (before[close + 1] === '(' && !before.includes(')', close))
-}
-
-const isHeading = (text: string, at: number): boolean =>
-  /^\s*[#|]/.test(text.slice(text.lastIndexOf('\n', at - 1) + 1, at))

@@ -3,7 +3,7 @@ import { createSegmenter } from './segmenter.ts'
 
 const wholeSentences = {
   charMs: { latin: 66, han: 220 },
-  maxChars: 8_000,
+  maxChars: 1_000,
   firstClauseChars: 10,
   clauseChars: 25,
   clauseBelowMs: 0,
@@ -19,7 +19,7 @@ const wholeSentences = {
  *
  * How a backend slices its text never changes the sentences. Errors pass through at once: half a sentence is not
  * spoken. Sentences are as the model wrote them, Markdown and all; what holds no words (an emoji, a rule) stays with
- * its neighbour.
+ * its neighbour. None is longer than 1 000 characters.
  */
 export function toSentences(locale = 'en'): OperatorFunction<string, string> {
   return (deltas) =>
