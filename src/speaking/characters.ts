@@ -20,8 +20,8 @@ export const isClosing = (character: string): boolean => closing.test(character)
 /** Scripts that put no space between words; hangul does. */
 export const isUnspaced = (text: string): boolean => unspaced.test(text)
 
-export const isNewline = (code: number): boolean =>
-  code === 0x0a || code === 0x0d || code === 0x85 || code === 0x2028 || code === 0x2029
+/** All of them white space to `isSpace`, which U+0085 is not: a segment that began with one would end before it began. */
+export const isNewline = (code: number): boolean => code === 0x0a || code === 0x0d || code === 0x2028 || code === 0x2029
 
 /** White space as `String.prototype.trim` sees it, so that gaps and trimmed sources fit together. */
 export const isSpace = (code: number): boolean =>
