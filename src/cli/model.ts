@@ -8,7 +8,7 @@ import { jsonFlag, type Command, type ExitCode } from './command.ts'
 import { provision } from './open-embedded.ts'
 import { UsageError } from './read-arguments.ts'
 import { table } from './table.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 const verbs = ['pull', 'list']
 
@@ -43,7 +43,8 @@ async function pull(name = defaultModelName, terminal: Terminal, asJson: boolean
   try {
     const { engineDir, model: installed } = await provision(name, terminal, leaving.signal)
     const told = { ...installed, engine: engineDir }
-    print(terminal.output, asJson ? JSON.stringify(told) : `${installed.name} is ready: ${installed.path}`)
+    if (asJson) terminal.output.json(told)
+    else terminal.output.lines(`${installed.name} is ready: ${installed.path}`)
     return 0
   } finally {
     stopListening()
@@ -53,16 +54,12 @@ async function pull(name = defaultModelName, terminal: Terminal, asJson: boolean
 async function list(terminal: Terminal, asJson: boolean): Promise<ExitCode> {
   const cacheDir = resolve(terminal.folder, cacheFolder(terminal.environment))
   const models = await listModels({ cacheDir })
-  print(
-    terminal.output,
-    asJson
-      ? JSON.stringify(models.map(plain), null, 2)
-      : table([['model', 'file', 'memory', 'licence', ''], ...models.map(row)]),
-  )
+  if (asJson) terminal.output.json(models.map(shown), 2)
+  else terminal.output.lines(...table([['model', 'file', 'memory', 'licence', ''], ...models.map(row)]))
   return 0
 }
 
-function plain({ name, sizeBytes, licence, memoryBytes, installed, fits, path }: ListedModel) {
+function shown({ name, sizeBytes, licence, memoryBytes, installed, fits, path }: ListedModel) {
   return { name, sizeBytes, licence, memoryBytes, installed, fits, path }
 }
 
