@@ -4,7 +4,7 @@ import { scriptedModel, scriptedResponder } from '../server/scripted-responder.t
 import type { Answering } from '../server/protocol.ts'
 import { openEmbedded } from './open-embedded.ts'
 import { initializedService, type Keeping } from './open-store.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 export interface ChosenService {
   service: LlmService
@@ -50,7 +50,7 @@ async function embeddedOrScripted(choosing: Choosing, info: BackendInfo): Promis
   const noServer = info.reachable
     ? `the server at ${info.origin} has no ${settings.defaultModel ?? 'model'}`
     : `no server answers at ${info.origin}`
-  print(terminal.errors, `${capital(noServer)}: using the embedded engine on this machine.`)
+  terminal.errors.lines(`${capital(noServer)}: using the embedded engine on this machine.`)
   try {
     return await embedded(choosing)
   } catch (error) {
@@ -72,7 +72,7 @@ async function embedded({ settings, terminal, signal, options, keeping }: Choosi
   const prompt = { model: modelName, messages: [{ role: 'system' as const, content: settings.systemPrompt }] }
   const warmed = (backend.prewarm?.(prompt, warming.signal) ?? Promise.resolve()).catch((error: unknown) => {
     // The first turn meets the same fault and tells it where it is asked.
-    if (!warming.signal.aborted) print(terminal.errors, `The model is not read in yet: ${String(error).split('\n')[0]}`)
+    if (!warming.signal.aborted) terminal.errors.lines(`The model is not read in yet: ${String(error).split('\n')[0]}`)
   })
   return {
     service,

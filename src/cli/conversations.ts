@@ -4,9 +4,10 @@ import { keptHistory } from '../server/kept-history.ts'
 import { jsonFlag, type Command, type ExitCode } from './command.ts'
 import { exportConversations } from './export-conversations.ts'
 import { storeFile, withStore } from './open-store.ts'
+import { plain } from './plain.ts'
 import { UsageError } from './read-arguments.ts'
 import { table } from './table.ts'
-import { print, type Printer, type Terminal } from './terminal.ts'
+import type { Printer, Terminal } from './terminal.ts'
 
 const verbs = ['list', 'show', 'export', 'delete']
 
@@ -56,16 +57,16 @@ function look(verb: string | undefined, store: ConversationStore, task: Task): P
 
 async function list(store: ConversationStore, { file, terminal: { output }, asJson }: Task): Promise<ExitCode> {
   const summaries = await store.list()
-  if (asJson) print(output, JSON.stringify(summaries, null, 2))
-  else if (summaries.length === 0) print(output, `There are no conversations in ${file} yet.`)
+  if (asJson) output.json(summaries, 2)
+  else if (summaries.length === 0) output.lines(`There are no conversations in ${file} yet.`)
   else {
     const rows = summaries.map(({ conversationId, lines, createdAt, updatedAt }) => [
-      plain(conversationId),
+      conversationId,
       String(lines),
       toSeconds(createdAt),
       toSeconds(updatedAt),
     ])
-    print(output, table([['id', 'lines', 'begun (UTC)', 'last (UTC)'], ...rows]))
+    output.lines(...table([['id', 'lines', 'begun (UTC)', 'last (UTC)'], ...rows]))
   }
   return 0
 }
@@ -76,20 +77,23 @@ async function show(store: ConversationStore, { ids, terminal: { output }, asJso
   if (stored === undefined) throw await unknown(store, [id])
   const read = readStoredConversation(id, stored)
   if (!read.ok) {
-    const message = `what is kept of ${plain(id)} cannot be used: ${read.reason}; conversations export prints its lines as they are`
+    const message = `what is kept of ${id} cannot be used: ${read.reason}; conversations export prints its lines as they are`
     throw new LlmError('store', { message })
   }
   const history = keptHistory(read.remembered)
-  if (asJson) print(output, JSON.stringify(history, null, 2))
+  if (asJson) output.json(history, 2)
   else tell(history, output)
   return 0
 }
 
 function tell(history: readonly Turn[], output: Printer): void {
-  if (history.length === 0) print(output, 'Nobody has said anything yet.')
+  if (history.length === 0) output.lines('Nobody has said anything yet.')
   for (const turn of history) {
-    const lines = turn.text.trim().split(/\r?\n/u).map(plain)
-    print(output, `${plain(nameOf(turn))}${turn.interrupted === true ? ' (cut)' : ''}: ${lines.join('\n  ')}`)
+    const [first = '', ...more] = plain(turn.text.trim()).split('\n')
+    output.lines(
+      `${nameOf(turn)}${turn.interrupted === true ? ' (cut)' : ''}: ${first}`,
+      ...more.map((line) => `  ${line}`),
+    )
   }
 }
 
@@ -104,7 +108,7 @@ async function exportAll(store: ConversationStore, { ids, terminal: { output } }
   if (id !== undefined && !known.includes(id)) throw await unknown(store, [id])
   const refused = await exportConversations(store, id === undefined ? known.toReversed() : [id], output)
   if (refused.length === 0) return 0
-  const which = refused.map(({ conversationId, reason }) => `${plain(conversationId)} (${reason})`).join(', ')
+  const which = refused.map(({ conversationId, reason }) => `${conversationId} (${reason})`).join(', ')
   throw new LlmError('store', { message: `printed as it is, but damaged or changed since it was written: ${which}` })
 }
 
@@ -120,8 +124,8 @@ async function remove({ file, ids, terminal: { output }, asJson }: Task): Promis
     const deleted: string[] = []
     const missing: string[] = []
     for (const id of new Set(ids)) ((await store.delete(id)) ? deleted : missing).push(id)
-    if (asJson) print(output, JSON.stringify({ deleted }))
-    else for (const id of deleted) print(output, `Deleted ${plain(id)}.`)
+    if (asJson) output.json({ deleted })
+    else output.lines(...deleted.map((id) => `Deleted ${id}.`))
     if (missing.length > 0) throw await unknown(store, missing, ids)
     return 0
   })
@@ -132,14 +136,9 @@ async function unknown(store: ConversationStore, missing: readonly string[], wor
   const whole = words.join(' ')
   const [first = ''] = missing
   const near = known.includes(whole) ? `; did you mean ${quoted(whole)}?` : suggestion(first, known)
-  const named = missing.map(plain).join(', ')
-  const message = `there is no conversation ${named}${near === '' ? '; colloquy conversations list tells which there are' : plain(near)}`
+  const named = missing.join(', ')
+  const message = `there is no conversation ${named}${near === '' ? '; colloquy conversations list tells which there are' : near}`
   return new LlmError('store', { message, fault: 'missing' })
-}
-
-/** What people said must not drive a terminal. */
-function plain(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ')
 }
 
 function quoted(id: string): string {

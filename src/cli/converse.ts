@@ -5,7 +5,7 @@ import { changeModel } from './change-model.ts'
 import { openService, type Opening, type OpenService } from './open-service.ts'
 import { reportOutcome } from './report-outcome.ts'
 import { streamReply } from './stream-reply.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 const slashCommands = '/model NAME, /state and /quit'
 
@@ -55,11 +55,11 @@ export async function converse({ asJson, ...given }: Omit<Opening, 'signal'> & {
 }
 
 async function greet({ open, terminal: { output } }: Talk): Promise<void> {
-  print(output, `Talking with ${open.where}. There are ${slashCommands}; Ctrl-C leaves.`)
+  output.lines(`Talking with ${open.where}. There are ${slashCommands}; Ctrl-C leaves.`)
   const conversation = open.service.conversation()
   await conversation.ready
   const { length } = conversation.history.filter(({ role }) => role !== 'tool')
-  if (length > 0) print(output, `Going on after ${length} turn${length === 1 ? '' : 's'}.`)
+  if (length > 0) output.lines(`Going on after ${length} turn${length === 1 ? '' : 's'}.`)
 }
 
 async function hearLines(incoming: AsyncIterator<string>, talk: Talk, isInteractive: boolean): Promise<void> {
@@ -112,14 +112,14 @@ async function obey(line: string, talk: Talk): Promise<boolean> {
     case 'exit':
       return false
     case 'state':
-      print(errors, await state(talk))
+      errors.lines(await state(talk))
       return true
     case 'model':
-      if (name === '') print(errors, 'name the model: /model NAME')
+      if (name === '') errors.lines('name the model: /model NAME')
       else await useModel(name, talk)
       return true
     default:
-      print(errors, `colloquy: unknown command /${word}; there are ${slashCommands}`)
+      errors.lines(`colloquy: unknown command /${word}; there are ${slashCommands}`)
       return true
   }
 }
@@ -136,11 +136,11 @@ async function useModel(name: string, talk: Talk): Promise<void> {
   Object.assign(talk, { opening, open })
   if (trouble !== undefined) return tell(trouble, talk)
   const how = opening.keeping === undefined ? 'begins anew' : 'goes on'
-  print(talk.terminal.errors, `Talking with ${name}; the conversation ${how}.`)
+  talk.terminal.errors.lines(`Talking with ${name}; the conversation ${how}.`)
 }
 
 function tell(error: unknown, talk: Talk): void {
   talk.failed = true
   if (!(error instanceof LlmError)) throw error
-  print(talk.terminal.errors, `colloquy: ${error.message}`)
+  talk.terminal.errors.lines(`colloquy: ${error.message}`)
 }

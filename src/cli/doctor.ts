@@ -5,7 +5,7 @@ import { isProvisioned } from './open-embedded.ts'
 import { openService } from './open-service.ts'
 import { UsageError } from './read-arguments.ts'
 import { readSettings } from './read-settings.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -16,7 +16,8 @@ export const doctor: Command = {
     const [word] = given.words
     if (word !== undefined) throw new UsageError(`doctor takes no word like ${word}; name a server with --base-url`)
     const diagnosis = await examine(await readSettings(given, terminal), terminal)
-    print(terminal.output, given.switches.has('json') ? JSON.stringify(diagnosis, null, 2) : reportOf(diagnosis))
+    if (given.switches.has('json')) terminal.output.json(diagnosis, 2)
+    else terminal.output.lines(...reportOf(diagnosis))
     return diagnosis.ok ? 0 : 1
   },
 }
@@ -67,7 +68,7 @@ function notSetUp(server: Diagnosis | null): Report {
   }
 }
 
-function reportOf({ ok, origin, backend, model, steps }: Report): string {
+function reportOf({ ok, origin, backend, model, steps }: Report): string[] {
   const width = Math.max(0, ...steps.map(({ name }) => name.length))
   const lines = steps.flatMap(({ ok: isGood, name, detail, next }) => [
     `${isGood ? 'ok  ' : 'FAIL'}  ${name.padEnd(width)}  ${detail}`,
@@ -76,5 +77,5 @@ function reportOf({ ok, origin, backend, model, steps }: Report): string {
   const verdict = ok
     ? `ready: ${[model, backend && `on ${backend}`].filter(Boolean).join(' ')}`
     : 'it cannot work like this'
-  return [origin, '', ...lines, '', verdict].join('\n')
+  return [origin, '', ...lines, '', verdict]
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { readStoredConversation, type ConversationStore, type StoredLine } from '../index.ts'
-import { print, type Printer } from './terminal.ts'
+import type { Printer } from './terminal.ts'
 
 /**
  * Prints the log of each conversation, a JSON object a line, and holds no more than one of them. Resolves with those
@@ -16,7 +16,7 @@ export async function exportConversations(
     const stored = await store.load(conversationId)
     // Deleted since it was listed.
     if (stored === undefined) continue
-    for (const line of stored.lines) print(output, JSON.stringify(exported(conversationId, line)))
+    for (const line of stored.lines) output.json(exported(conversationId, line))
     const read = readStoredConversation(conversationId, stored)
     if (!read.ok) refused.push({ conversationId, reason: read.reason })
   }

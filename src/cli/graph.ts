@@ -4,7 +4,6 @@ import { toMermaid } from '../inspection/to-mermaid.ts'
 import { breakerMachine, conversationMachine, detectionMachine, replyMachine } from '../../machines/index.ts'
 import { jsonFlag, type Command } from './command.ts'
 import { UsageError } from './read-arguments.ts'
-import { print } from './terminal.ts'
 
 export const charts: Readonly<Record<string, AnyStateMachine>> = {
   conversation: conversationMachine,
@@ -28,10 +27,8 @@ export const graph: Command = {
     if (extra !== undefined) throw new UsageError(`graph draws one machine at a time, and ${extra} is a second one`)
     const depth = texts.get('depth')
     if (depth !== undefined && !/^[1-9]\d?$/.test(depth)) throw new UsageError('--depth must be a whole number from 1')
-    const drawn = switches.has('json')
-      ? JSON.stringify(machine.definition, null, 2)
-      : toMermaid(machine, depth === undefined ? {} : { depth: Number(depth) })
-    print(output, drawn)
+    if (switches.has('json')) output.json(machine.definition, 2)
+    else output.lines(...toMermaid(machine, depth === undefined ? {} : { depth: Number(depth) }).split('\n'))
     return 0
   },
 }

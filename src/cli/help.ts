@@ -2,7 +2,7 @@ import { describeConfigPlainly } from '../config/describe-config.ts'
 import { configFlags, type Command } from './command.ts'
 import type { Flag } from './read-arguments.ts'
 
-export function overview(commands: readonly Command[]): string {
+export function overview(commands: readonly Command[]): string[] {
   const rows = commands.map(({ name, usage, summary }): [string, string] => [
     `colloquy ${name} ${usage}`.trim(),
     summary,
@@ -14,15 +14,14 @@ export function overview(commands: readonly Command[]): string {
     '',
     'colloquy COMMAND --help tells the flags of one command. Exit codes: 0 fine, 1 failed, 2 wrong usage.',
     'Settings come from flags, COLLOQUY_* variables and colloquy.json: docs/configuration.md.',
-  ].join('\n')
+  ]
 }
 
-export function commandHelp({ name, usage, summary, flags }: Command): string {
+export function commandHelp({ name, usage, summary, flags }: Command): string[] {
   const lines = [`colloquy ${name} ${usage}`.trim(), '', `${summary}.`, '', ...columns(Object.entries(flags).map(row))]
-  if (!Object.keys(configFlags).every((flag) => flag in flags)) return lines.join('\n')
-  return [...lines, '', 'Settings, for colloquy.json or as COLLOQUY_* variables:', '', describeConfigPlainly()].join(
-    '\n',
-  )
+  if (!Object.keys(configFlags).every((flag) => flag in flags)) return lines
+  const settings = describeConfigPlainly().split('\n')
+  return [...lines, '', 'Settings, for colloquy.json or as COLLOQUY_* variables:', '', ...settings]
 }
 
 function row([name, { value, meaning }]: [string, Flag]): [string, string] {

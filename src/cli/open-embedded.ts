@@ -6,7 +6,8 @@ import { resolveModel } from '../provision/list-models.ts'
 import { defaultModelName } from '../provision/model-catalogue.ts'
 import { engineInstalled } from '../provision/engine-folder.ts'
 import { provisionEngine } from '../provision/provision-engine.ts'
-import { pullModel, type InstalledModel } from '../provision/pull-model.ts'
+import type { InstalledModel } from '../provision/installed-model.ts'
+import { pullModel } from '../provision/pull-model.ts'
 import { showProgress } from './show-progress.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -23,11 +24,12 @@ export async function openEmbedded(settings: Settings, terminal: Terminal, signa
   const wanted = settings.defaultModel ?? defaultModelName
   // a wrong name or an unreadable file is told before anything is fetched
   await resolveModel(wanted, { cacheDir: cacheFolder(terminal.environment) })
-  const { engineDir, model } = await provision(wanted, terminal, signal)
+  const { engineDir, model } = await provision(wanted, { terminal, signal })
   const { contextTokens } = settings.context
   const backend = await createEmbeddedBackend({
     engineDir,
     modelPath: model.path,
+    ...(model.sha256 === undefined ? {} : { sha256: model.sha256 }),
     modelName: model.name,
     ...(contextTokens === undefined ? {} : { contextTokens }),
   })
@@ -41,18 +43,25 @@ export async function openEmbedded(settings: Settings, terminal: Terminal, signa
   return { backend, modelName: model.name }
 }
 
+interface Provisioning {
+  terminal: Terminal
+  signal: AbortSignal
+  /** Fetches a model of the catalogue although it is there. Default: only where it is missing. */
+  pull?: 'where-changed' | 'anew'
+}
+
 /** Fetches engine and model with progress on stderr; at once where they are there. */
 export async function provision(
   wanted: string,
-  terminal: Terminal,
-  signal: AbortSignal,
+  { terminal, signal, pull }: Provisioning,
 ): Promise<{ engineDir: string; model: InstalledModel }> {
   const cacheDir = cacheFolder(terminal.environment)
   const { onProgress, end } = showProgress(terminal.errors)
   try {
     const options = { clock: systemClock, cacheDir, onProgress, signal, environment: terminal.environment }
     const engineDir = await provisionEngine(options)
-    const model = (await resolveModel(wanted, { cacheDir })) ?? (await pullModel(wanted, options))
+    const there = pull === undefined ? await resolveModel(wanted, { cacheDir }) : undefined
+    const model = there ?? (await pullModel(wanted, { ...options, force: pull === 'anew' }))
     return { engineDir, model }
   } finally {
     end()

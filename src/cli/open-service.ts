@@ -2,7 +2,7 @@ import type { Settings } from '../config/config.ts'
 import type { Backend, LlmService } from '../index.ts'
 import { openEmbedded } from './open-embedded.ts'
 import { initializedService, type Keeping } from './open-store.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 export interface OpenService {
   service: LlmService
@@ -33,8 +33,7 @@ export async function openService(opening: Opening): Promise<OpenService> {
   const isConfigured = settings.baseUrl !== undefined || settings.apiType !== 'auto'
   if (isConfigured || reachable) return { service, where: origin, close: () => service.close() }
   await service.close()
-  print(
-    terminal.errors,
+  terminal.errors.lines(
     `No server answers at ${origin} and none is configured (--base-url): using the embedded engine, on this machine.`,
   )
   return embedded(opening)

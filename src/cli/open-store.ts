@@ -10,7 +10,7 @@ import {
   type LlmServiceOptions,
 } from '../index.ts'
 import { UsageError, type Arguments, type Flag } from './read-arguments.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 
 export const storeFlag = {
   store: { value: 'FILE', meaning: 'keep conversations in this SQLite file, and go on with what it holds' },
@@ -40,7 +40,7 @@ export async function openKeeping(given: Arguments, terminal: Terminal): Promise
   const { setAside } = await withStore(keeping.store(), (_, opened) => Promise.resolve(opened))
   if (setAside !== undefined) {
     const { reason, to } = setAside
-    print(terminal.errors, `${file} could not be read (${reason}): a new one is begun, the old one is kept as ${to}.`)
+    terminal.errors.lines(`${file} could not be read (${reason}): a new one is begun, the old one is kept as ${to}.`)
   }
   return keeping
 }
@@ -56,7 +56,7 @@ export async function initializedService(
 ): Promise<{ service: LlmService; info: BackendInfo }> {
   const service = createLlmService(keeping === undefined ? options : { ...options, store: keeping.store() })
   service.events.subscribe((event) => {
-    if (event.type === 'ERROR_OCCURRED' && event.code === 'store') print(errors, `colloquy: ${event.message}`)
+    if (event.type === 'ERROR_OCCURRED' && event.code === 'store') errors.lines(`colloquy: ${event.message}`)
   })
   try {
     return { service, info: await service.initialize() }

@@ -6,11 +6,12 @@ import { conversations } from './conversations.ts'
 import { doctor } from './doctor.ts'
 import { graph } from './graph.ts'
 import { commandHelp, overview } from './help.ts'
+import { complainOf } from './last-words.ts'
 import { model } from './model.ts'
 import { readArguments, UsageError } from './read-arguments.ts'
 import { scenario } from './scenario.ts'
 import { start } from './start.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
 export const commands: readonly Command[] = [start, chat, doctor, model, conversations, graph, scenario]
@@ -29,20 +30,18 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       const isUsage = error.code === 'config' && writtenWrongly.has(error.fault ?? '')
       return fail(terminal, error.message, isUsage ? 2 : 1)
     }
-    const what = error instanceof Error ? error.message : String(error)
-    const hint = terminal.environment['COLLOQUY_DEBUG'] === undefined ? ' (COLLOQUY_DEBUG=1 shows where)' : ''
-    if (hint === '' && error instanceof Error) print(terminal.errors, String(error.stack))
-    return fail(terminal, `unexpected: ${what.split('\n')[0]}${hint}`, 1)
+    complainOf(error, terminal)
+    return 1
   }
 }
 
 async function dispatch([name, ...rest]: readonly string[], terminal: Terminal): Promise<ExitCode> {
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    print(terminal.output, overview(commands))
+    terminal.output.lines(...overview(commands))
     return 0
   }
   if (name === '--version' || name === '-v') {
-    print(terminal.output, version())
+    terminal.output.lines(version())
     return 0
   }
   const command = commands.find((one) => one.name === name)
@@ -56,13 +55,13 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
   }
   const given = readArguments(command.name, rest, { ...command.flags, ...helpFlag })
   if (given.switches.has('help')) {
-    print(terminal.output, commandHelp(command))
+    terminal.output.lines(...commandHelp(command))
     return 0
   }
   return command.run(given, terminal)
 }
 
 function fail(terminal: Terminal, message: string, code: ExitCode): ExitCode {
-  print(terminal.errors, `colloquy: ${message.replaceAll(/\s*\n\s*/g, ' ')}`)
+  terminal.errors.lines(`colloquy: ${message}`)
   return code
 }

@@ -3,7 +3,6 @@ import { resolve } from 'node:path'
 import { formatScenario, runScenario, type ScenarioResult } from '../testing/index.ts'
 import { jsonFlag, type Command } from './command.ts'
 import { UsageError } from './read-arguments.ts'
-import { print } from './terminal.ts'
 
 export const scenario: Command = {
   name: 'scenario',
@@ -12,14 +11,16 @@ export const scenario: Command = {
   flags: jsonFlag,
   async run({ words, switches }, { output, folder }) {
     if (words.length === 0) throw new UsageError('name at least one scenario file: colloquy scenario FILE…')
+    const asJson = switches.has('json')
     const results: ScenarioResult[] = []
     for (const word of words) {
       const result = await runScenario(await readScenario(resolve(folder, word), word))
       results.push(result)
-      print(output, switches.has('json') ? JSON.stringify(result) : `${formatScenario(result)}\n`)
+      if (asJson) output.json(result)
+      else output.lines(...formatScenario(result).split('\n'), '')
     }
     const passed = results.filter((result) => result.passed).length
-    if (!switches.has('json')) print(output, `${passed} of ${results.length} passed`)
+    if (!asJson) output.lines(`${passed} of ${results.length} passed`)
     return passed === results.length ? 0 : 1
   },
 }

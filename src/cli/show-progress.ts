@@ -9,20 +9,22 @@ const barCells = 30
  */
 export function showProgress(printer: Printer): { onProgress: OnProgress; end(): void } {
   let last = ''
-  const isTerminal = printer.isTTY === true
+  const isTerminal = printer.isTTY
   return {
     onProgress(progress) {
       if (progress.gaveUp !== undefined) {
-        printer.write(`${isTerminal && last !== '' ? '\n' : ''}  ${progress.gaveUp}\n`)
+        if (isTerminal && last !== '') printer.lines('')
+        printer.lines(`  ${progress.gaveUp}`)
         last = ''
       }
-      const line = isTerminal ? drawn(progress, printer.columns ?? 80) : told(progress)
+      const line = isTerminal ? drawn(progress, printer.columns) : told(progress)
       if (line === last) return
-      printer.write(isTerminal ? `\r${line}\u001B[K` : `${line}\n`)
+      if (isTerminal) printer.redraw(line)
+      else printer.lines(line)
       last = line
     },
     end() {
-      if (isTerminal && last !== '') printer.write('\n')
+      if (isTerminal && last !== '') printer.lines('')
       last = ''
     },
   }

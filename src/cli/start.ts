@@ -5,7 +5,7 @@ import { configFlags, type Command, type ExitCode } from './command.ts'
 import { openKeeping, storeFlag } from './open-store.ts'
 import { UsageError, type Arguments } from './read-arguments.ts'
 import { readSettings } from './read-settings.ts'
-import { print, type Terminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
 const usualPort = 4_747
@@ -100,21 +100,21 @@ function announce(
   server: RunningServer,
   { chosen: { answering }, terminal, port, asJson, inspectorUrl, storeFile }: Announcement,
 ): void {
-  if (server.port !== port && port !== 0) print(terminal.errors, `Port ${port} is taken: using ${server.port}.`)
+  if (server.port !== port && port !== 0) terminal.errors.lines(`Port ${port} is taken: using ${server.port}.`)
   if (asJson) {
     const { url, host, port: bound } = server
     const inspector = inspectorUrl === undefined ? {} : { inspector: inspectorUrl }
     const store = storeFile === undefined ? {} : { store: storeFile }
-    return print(terminal.output, JSON.stringify({ url, host, port: bound, answering, ...inspector, ...store }))
+    return terminal.output.json({ url, host, port: bound, answering, ...inspector, ...store })
   }
-  if (answering.notice !== undefined) print(terminal.errors, answering.notice)
-  print(terminal.output, `\n  ${server.url}\n`)
+  if (answering.notice !== undefined) terminal.errors.lines(answering.notice)
+  terminal.output.lines('', `  ${server.url}`, '')
   const who = answering.isLanguageModel
     ? `${answering.model ?? 'the model of the server'}, ${placeOf[answering.kind]}`
     : 'the scripted responder (not a language model)'
-  print(terminal.output, `  Open it in a browser and talk with ${who}. Ctrl-C ends.`)
-  if (storeFile !== undefined) print(terminal.output, `  Conversations are kept in ${storeFile}`)
-  if (inspectorUrl !== undefined) print(terminal.output, `  The inspector: ${inspectorUrl}`)
+  terminal.output.lines(`  Open it in a browser and talk with ${who}. Ctrl-C ends.`)
+  if (storeFile !== undefined) terminal.output.lines(`  Conversations are kept in ${storeFile}`)
+  if (inspectorUrl !== undefined) terminal.output.lines(`  The inspector: ${inspectorUrl}`)
 }
 
 const placeOf = {

@@ -13,10 +13,10 @@ export interface PrintedReply {
  * program reads must not hold what was taken back.
  */
 export function streamReply(deltas: Observable<Delta>, output: Printer): PrintedReply {
-  if (output.isTTY !== true) {
+  if (!output.isTTY) {
     return {
       end: ({ text }) => {
-        if (text !== '') output.write(`${text.trim().replaceAll(/\s*\n\s*/g, ' ')}\n`)
+        if (text !== '') output.lines(text.trim())
       },
     }
   }

@@ -28,6 +28,7 @@ export function createEmbeddedConnection(settings: Settings): EmbeddedConnection
     return createEmbeddedBackend({
       engineDir: await engineFolder(),
       modelPath: model.path,
+      ...(model.sha256 === undefined ? {} : { sha256: model.sha256 }),
       // The name that the configuration uses, which may be short for the catalogue's.
       modelName: defaultModel ?? model.name,
       ...(context.contextTokens === undefined ? {} : { contextTokens: context.contextTokens }),

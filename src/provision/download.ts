@@ -1,13 +1,16 @@
 import { createHash, type Hash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { open, rm, stat } from 'node:fs/promises'
+import { rm, type FileHandle } from 'node:fs/promises'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { codeOf } from './faults.ts'
+import { openOwn } from './own-file.ts'
 
 export interface DownloadOptions {
   url: string
-  /** Grows while the download runs, and stays when it is interrupted: the next attempt goes on from there. */
+  /**
+   * Grows while the download runs, and stays when it is interrupted: the next attempt goes on from there. A plain file
+   * or nothing; refused where it is a link.
+   */
   partPath: string
   sha256: string
   clock: Clock
@@ -25,15 +28,17 @@ export interface DownloadOptions {
 /**
  * Downloads a file into `partPath`, going on where an interrupted attempt stopped, and verifies it. Rejects with
  * `connection` (out of reach, time limit, cut), `http`, `protocol` (another file than the one expected: the part is
- * deleted) or the signal's reason.
+ * deleted), `config` (the part is no plain file) or the signal's reason.
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { url, partPath, sha256, clock, signal, connectMs = 15_000, idleMs = 30_000, totalMs = 1_800_000 } = options
   const limits = new Limits(clock, signal)
   limits.keep('total', totalMs)
   const host = new URL(url).host
+  let file: FileHandle | undefined
   try {
-    const { hash, bytes } = await alreadyThere(partPath)
+    file = await openOwn(partPath, { make: false })
+    const { hash, bytes } = await alreadyThere(file)
     limits.keep('silence', connectMs)
     const headers: Record<string, string> = bytes > 0 ? { range: `bytes=${bytes}-` } : {}
     const response = await (options.fetch ?? fetch)(url, { headers, signal: limits.signal })
@@ -53,17 +58,14 @@ export async function download(options: DownloadOptions): Promise<void> {
     let received = resumed ? bytes : 0
     const length = Number(response.headers.get('content-length') ?? Number.NaN)
     const total = Number.isFinite(length) ? received + length : undefined
-    const file = await open(partPath, resumed ? 'a' : 'w')
-    try {
-      for await (const piece of response.body) {
-        limits.keep('silence', idleMs)
-        running.update(piece)
-        await file.writeFile(piece)
-        received += piece.length
-        options.onProgress?.(received, total)
-      }
-    } finally {
-      await file.close()
+    file ??= await openOwn(partPath, { make: true })
+    if (!resumed) await file?.truncate(0)
+    for await (const piece of response.body) {
+      limits.keep('silence', idleMs)
+      running.update(piece)
+      await file?.appendFile(piece)
+      received += piece.length
+      options.onProgress?.(received, total)
     }
     if (total !== undefined && received < total) throw cut(host)
     await finish(running, sha256, partPath, host)
@@ -81,6 +83,7 @@ export async function download(options: DownloadOptions): Promise<void> {
     throw new LlmError('connection', { message: `${host} cannot be reached.`, cause, fault: 'unreachable' })
   } finally {
     limits.end()
+    await file?.close()
   }
 }
 
@@ -95,16 +98,15 @@ async function isCut(cause: unknown): Promise<boolean> {
   return cause instanceof TypeError && cause.message === 'terminated'
 }
 
-async function alreadyThere(path: string): Promise<{ hash: Hash; bytes: number }> {
+async function alreadyThere(file: FileHandle | undefined): Promise<{ hash: Hash; bytes: number }> {
   const hash = createHash('sha256')
-  try {
-    const { size } = await stat(path)
-    if (size > 0) for await (const piece of createReadStream(path)) hash.update(piece)
-    return { hash, bytes: size }
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { hash, bytes: 0 }
-    throw error
+  let bytes = 0
+  if (file === undefined) return { hash, bytes }
+  for await (const piece of file.createReadStream({ start: 0, autoClose: false, highWaterMark: 1_048_576 })) {
+    hash.update(piece)
+    bytes += piece.length
   }
+  return { hash, bytes }
 }
 
 async function finish(hash: Hash, sha256: string, partPath: string, host: string): Promise<void> {

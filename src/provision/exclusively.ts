@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
-import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { lstat, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { codeOf } from './faults.ts'
+import { isOwn } from './own-file.ts'
 
 const beatMs = 2_000
 const lookMs = 300
@@ -21,7 +22,8 @@ export interface ExclusiveOptions {
 
 /**
  * Runs `work` while holding a lock file, so that two processes never provision the same thing at once. Waits for the
- * other one; a lock whose process is gone, or that stands still, is taken over.
+ * other one; a lock whose process is gone, or that stands still, is taken over. Rejects with `config` where the lock is
+ * no plain file.
  */
 export async function exclusively<T>(path: string, options: ExclusiveOptions, work: () => Promise<T>): Promise<T> {
   await acquire(path, options)
@@ -57,7 +59,7 @@ async function acquire(path: string, { clock, signal, onWait }: ExclusiveOptions
 
 async function touchedAt(path: string): Promise<number | undefined> {
   try {
-    return (await stat(path)).mtimeMs
+    return (await isOwn(path)) ? (await lstat(path)).mtimeMs : undefined
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

@@ -11,6 +11,9 @@ const reasons = new Map([
   ['EROFS', 'it is on a read-only disk'],
   ['ENOTDIR', 'a part of its path is a file'],
   ['EEXIST', 'a file is in its place'],
+  ['EISDIR', 'a folder in it has the name of a file'],
+  ['ERR_FS_EISDIR', 'a folder in it has the name of a file'],
+  ['ENOTEMPTY', 'a folder in it has the name of a file'],
 ])
 
 export function codeOf(error: unknown): string | undefined {

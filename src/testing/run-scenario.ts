@@ -34,8 +34,9 @@ export async function runScenario(scenario: unknown): Promise<ScenarioResult> {
   }
 }
 
-/** A result for the terminal: the name, the timeline, a line per verdict. */
+/** A result for people: the name, the timeline, a line per verdict. Line breaks in names and texts become spaces. */
 export function formatScenario({ name, passed, timeline, verdicts }: ScenarioResult): string {
   const judged = verdicts.map(({ check, ok, message }) => `  ${ok ? 'ok  ' : 'FAIL'}  ${check}: ${message}`)
-  return [`${passed ? 'passed' : 'FAILED'}  ${name}`, ...timeline, ...judged].join('\n')
+  const lines = [`${passed ? 'passed' : 'FAILED'}  ${name}`, ...timeline, ...judged]
+  return lines.map((line) => line.replaceAll(/[\r\n]\s*/gu, ' ')).join('\n')
 }

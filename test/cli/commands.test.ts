@@ -1,7 +1,10 @@
-import { readdir } from 'node:fs/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { commands, runCli } from '../../src/cli/run-cli.ts'
+import { modelCatalogue } from '../../src/provision/model-catalogue.ts'
 import { loopbackServer, refusedUrl, type LoopbackServer } from '../../src/testing/loopback-server.ts'
 import { fakeTerminal } from '../support/fake-terminal.ts'
 
@@ -87,6 +90,55 @@ describe('colloquy model list', () => {
     const terminal = fakeTerminal({ environment: { COLLOQUY_CACHE_DIR: '/nowhere/at/all' } })
     expect(await runCli(['model', 'list'], terminal)).toBe(0)
     expect(terminal.printed).toMatch(/^model .*\nSmolLM2-135M +98 MB .*Apache-2\.0 +can be pulled\n/)
+  })
+})
+
+describe('colloquy model verify', () => {
+  /** A cache folder in which the default model has its size, and bytes of nobody. */
+  async function changed(): Promise<string> {
+    const cacheDir = await mkdtemp(join(tmpdir(), 'colloquy-verify-'))
+    onTestFinished(() => rm(cacheDir, { recursive: true, force: true }))
+    const [model] = modelCatalogue
+    const path = join(cacheDir, 'models', model?.file ?? '')
+    await mkdir(join(cacheDir, 'models'))
+    await writeFile(path, '')
+    await truncate(path, model?.sizeBytes)
+    return cacheDir
+  }
+  async function verify(cacheDir: string, ...argv: string[]) {
+    const terminal = fakeTerminal({ environment: { COLLOQUY_CACHE_DIR: cacheDir } })
+    const code = await runCli(['model', 'verify', ...argv], terminal)
+    return { code, printed: terminal.printed, complained: terminal.complained }
+  }
+  const again =
+    /^colloquy: \S+ has other bytes than the SmolLM2-135M that was published; run: colloquy model pull SmolLM2-135M\n$/u
+
+  it('82: a model of the right size with other bytes is found out, and exit 1', async () => {
+    const cacheDir = await changed()
+    const all = await verify(cacheDir)
+    expect(all).toMatchObject({ code: 1, complained: expect.stringMatching(again) })
+    expect(all.printed).toMatch(/^SmolLM2-135M {2}changed {2}\S+\.gguf\n$/u)
+    const one = await verify(cacheDir, 'smollm2:135m', '--json')
+    expect(one).toMatchObject({ code: 1, complained: expect.stringMatching(again) })
+    expect(JSON.parse(one.printed)).toMatchObject([{ name: 'SmolLM2-135M', state: 'changed' }])
+  })
+
+  it('one that is not here is exit 1 and the command that brings it, one that nobody knows exit 2', async () => {
+    const cacheDir = await changed()
+    expect(await verify(cacheDir, 'SmolLM2-360M')).toMatchObject({
+      code: 1,
+      complained: 'colloquy: SmolLM2-360M is not here; run: colloquy model pull SmolLM2-360M\n',
+    })
+    expect(await verify(join(cacheDir, 'empty'))).toEqual({
+      code: 1,
+      printed: '',
+      complained: 'colloquy: no model is here to verify; run: colloquy model pull\n',
+    })
+    expect(await verify(cacheDir, 'SmolLM2-135')).toMatchObject({
+      code: 2,
+      complained: 'colloquy: unknown model SmolLM2-135; did you mean SmolLM2-135M?\n',
+    })
+    expect((await verify(cacheDir, '--force')).complained).toMatch(/--force goes with model pull/u)
   })
 })
 

@@ -75,7 +75,7 @@ describe('colloquy conversations show', () => {
     expect((await run(folder, 'show', 'my kitchen')).printed).toBe('Ada: hello\nassistant: Hi Ada.\n')
     expect((await run(folder, 'show', 'hall')).printed).toBe('caller: count\nassistant (cut): One two\n')
     expect((await run(folder, 'show', 'later')).printed).toBe(
-      'caller: tell\nclock(): 12:00\nassistant: Once.\n  Upon  [2Ja time.\n',
+      'caller: tell\nclock(): 12:00\nassistant: Once.\n  Upon ␛[2Ja time.\n',
     )
   })
 

@@ -10,6 +10,7 @@ import {
   type EmbeddedBackend,
   type EmbeddedOptions,
 } from '../../src/backends/embedded/embedded.ts'
+import { sha256Of } from '../../src/backends/embedded/sha256-of.ts'
 import { provisionEngine } from '../../src/provision/provision-engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { writeTinyGguf } from '../../src/testing/tiny-gguf.ts'
@@ -259,6 +260,18 @@ describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('the embedded engin
     const error: unknown = await collect(backend, ask('hello')).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'config', fault: 'not-loaded' })
     expect(String(error)).not.toContain('\n')
+  })
+
+  it('82: a model with other bytes than published is not loaded, and the one published is', async () => {
+    const modelPath = join(folder, 'alphabet.gguf')
+    const changed = await open('alphabet', { sha256: '0'.repeat(64), modelName: 'Tiny-1K' })
+    await expect(changed.load(never)).rejects.toMatchObject({
+      code: 'config',
+      fault: 'model-changed',
+      message: expect.stringMatching(/alphabet\.gguf has other bytes.*colloquy model pull Tiny-1K$/u),
+    })
+    const published = await open('alphabet', { sha256: await sha256Of(modelPath) })
+    expect((await collect(published, ask('hello'))).text).toBe('abcdefghijklmnopqrstuvwxyz')
   })
 
   it('refuses what is no model, and an engine that is not there, before anything is started', async () => {

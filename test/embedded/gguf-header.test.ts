@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,6 +40,12 @@ describe('readGgufHeader', () => {
     const error: unknown = await readGgufHeader(path).catch((reason: unknown) => reason)
     expect(error).toBeInstanceOf(LlmError)
     expect(error).toMatchObject({ code: 'config', message: `The model file ${path} cannot be used: ${why}.` })
+  })
+
+  it.skipIf(process.platform === 'win32')('82: a pipe is refused and not waited for', async () => {
+    const path = join(folder, 'pipe.gguf')
+    execFileSync('mkfifo', [path])
+    await expect(readGgufHeader(path)).rejects.toThrow('it is a pipe or a device')
   })
 
   it('bytes at random are refused, never a crash', async () => {

@@ -2,8 +2,9 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { cacheFolder } from '../../src/provision/cache-folder.ts'
-import { engineManifest } from '../../src/provision/engine-manifest.ts'
+import { engineManifest, engineSource } from '../../src/provision/engine-manifest.ts'
 import { enginePlatform } from '../../src/provision/engine-platform.ts'
 import { engineFolder } from '../../src/provision/engine-folder.ts'
 import { provisionEngine } from '../../src/provision/provision-engine.ts'
@@ -44,8 +45,8 @@ describe.skipIf(process.platform === 'win32')('provisionEngine', () => {
       `echo "$@ $NODE_LLAMA_CPP_SKIP_DOWNLOAD" > ${seen}; cp package-lock.json ${bin}\n${module('export async function getLlama() {}')}`,
     )
     const folder = await provision()
-    expect(basename(folder)).toBe('engine-3.22.1-linux-x64')
-    expect(await readdir(cacheDir)).toEqual(['engine-3.22.1-linux-x64'])
+    expect(basename(folder)).toBe('engine-3.21.1-linux-x64')
+    expect(await readdir(cacheDir)).toEqual(['engine-3.21.1-linux-x64'])
     expect(await readFile(seen, 'utf8')).toMatch(/^ci --ignore-scripts --omit=optional .*true\n$/u)
     await npm('exit 1')
     expect(await provision()).toBe(folder)
@@ -85,10 +86,10 @@ describe.skipIf(process.platform === 'win32')('provisionEngine', () => {
   })
 
   it('what an interrupted attempt left is cleared away', async () => {
-    await mkdir(join(cacheDir, 'engine-3.22.1-linux-x64.tmp-4711'))
+    await mkdir(join(cacheDir, 'engine-3.21.1-linux-x64.tmp-4711'))
     await npm(module('export async function getLlama() {}'))
     await provision()
-    expect(await readdir(cacheDir)).toEqual(['engine-3.22.1-linux-x64'])
+    expect(await readdir(cacheDir)).toEqual(['engine-3.21.1-linux-x64'])
   })
 
   it('of two at once one waits', async () => {
@@ -110,10 +111,18 @@ describe('the engine’s platform', () => {
   ])('%s on %s has a build', async (platform, arch, build) => {
     expect(enginePlatform({ platform, arch, musl: false })).toBe(build)
     const { manifest, lock } = await engineManifest(build)
-    expect(JSON.parse(manifest)).toMatchObject({ dependencies: { [`@node-llama-cpp/${build}`]: '3.22.1' } })
+    expect(JSON.parse(manifest)).toMatchObject({ dependencies: { [`@node-llama-cpp/${build}`]: '3.21.1' } })
     expect(lock.match(/node_modules\/@node-llama-cpp\//gu)).toHaveLength(1)
     // Packages may come from any mirror.
     expect(lock).not.toContain('"resolved"')
+  })
+
+  it('82: every package of the shipped lock file has its hash, those of other platforms too', async () => {
+    const Lock = z.object({ packages: z.record(z.string(), z.object({ integrity: z.string().optional() })) })
+    const { packages } = Lock.parse(JSON.parse(await readFile(join(engineSource(), 'package-lock.json'), 'utf8')))
+    const entries = Object.entries(packages).filter(([path]) => path !== '')
+    expect(entries.length).toBeGreaterThan(100)
+    expect(entries.filter(([, { integrity = '' }]) => !/^sha512-[\w+/]{86}==$/u.test(integrity))).toEqual([])
   })
 
   it('musl and strange machines are one line with what to do', async () => {

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listModels, resolveModel } from '../../src/provision/list-models.ts'
 import { modelCatalogue, type CatalogueModel } from '../../src/provision/model-catalogue.ts'
 import type { Progress } from '../../src/provision/progress.ts'
-import { modelsFolder, pullModel, type PullModelOptions } from '../../src/provision/pull-model.ts'
+import { modelsFolder } from '../../src/provision/installed-model.ts'
+import { pullModel, type PullModelOptions } from '../../src/provision/pull-model.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { writeTinyGguf } from '../../src/testing/tiny-gguf.ts'
 import { breakOff, fileServer, serve, type FileServer } from './file-server.ts'
@@ -85,6 +86,7 @@ describe('pullModel', () => {
       name: 'Tiny-1K',
       path: join(modelsFolder(cacheDir), 'tiny.gguf'),
       sizeBytes: bytes.length,
+      sha256: model.sha256,
     })
     expect(bytes.equals(await readFile(installed.path))).toBe(true)
     expect(await left()).toEqual(['tiny.gguf'])

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import type { Printer, Terminal } from '../../src/cli/terminal.ts'
+import { Printer, type Terminal, type TextStream } from '../../src/cli/terminal.ts'
 
 export interface FakeTerminal extends Terminal {
   input: PassThrough & { isTTY?: boolean }
@@ -52,7 +52,7 @@ export function fakeTerminal({ environment = {}, folder = '/', piped, isTTY }: F
 function recorder(isTTY: boolean | undefined) {
   let written = ''
   const waiting = new Set<{ text: string; resolve: () => void }>()
-  const printer: Printer = {
+  const stream: TextStream = {
     write(text) {
       written += text
       for (const one of waiting) {
@@ -64,7 +64,7 @@ function recorder(isTTY: boolean | undefined) {
     ...(isTTY === undefined ? {} : { isTTY }),
   }
   return {
-    printer,
+    printer: new Printer(stream),
     text: () => written,
     shows: (text: string) =>
       new Promise<void>((resolve) => {

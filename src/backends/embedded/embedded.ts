@@ -22,6 +22,11 @@ export interface EmbeddedOptions {
   modelPath: string
   /** What requests call it. */
   modelName: string
+  /**
+   * SHA-256 of the file as published, in hex. The engine compares whenever it opens the file, and refuses another with
+   * `config`. Default: none, the file is used as it is.
+   */
+  sha256?: string
   /** Window of each conversation, in tokens. Default: 4096, or less where the model was trained for less. */
   contextTokens?: number
   /** Conversations whose prompts are kept at once. Default 4; what is beyond waits. */
@@ -71,14 +76,16 @@ export async function createEmbeddedBackend(options: EmbeddedOptions): Promise<E
   function engine(): EngineClient {
     if (client?.alive) return client
     loaded = false
-    const next = new EngineClient({
+    const request = {
       engine: pathToFileURL(engineModule).href,
       modelPath,
+      ...(options.sha256 === undefined ? {} : { sha256: options.sha256 }),
       contextTokens,
       sequences,
       threads: Math.min(options.threads ?? Number.POSITIVE_INFINITY, Math.max(1, availableParallelism() - 1)),
       sliceTokens: options.sliceTokens ?? sliceFor(header.sizeBytes),
-    })
+    }
+    const next = new EngineClient(request, modelName)
     client = next
     next.opened.then(
       () => {

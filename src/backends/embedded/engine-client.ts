@@ -33,13 +33,15 @@ export class EngineClient {
   readonly opened: Promise<Opened>
   readonly exited: Promise<void>
   readonly #child: ChildProcess
+  readonly #modelName: string
   readonly #pending = new Map<number, Pending>()
   #lastId = 0
   #working = 0
   #lastWords = ''
   #gone: LlmError | undefined
 
-  constructor(open: Omit<OpenRequest, 'type'>) {
+  constructor(open: Omit<OpenRequest, 'type'>, modelName: string) {
+    this.#modelName = modelName
     this.#child = fork(entry(), [], {
       execArgv: [],
       env: environment(),
@@ -65,7 +67,7 @@ export class EngineClient {
       const report = EngineReport.parse(message)
       const { resolve, reject } = opening ?? {}
       if (report.type === 'opened') settle(() => resolve?.(report))
-      else if (report.type === 'not-opened') settle(() => reject?.(this.#notOpened(report.message)))
+      else if (report.type === 'not-opened') settle(() => reject?.(this.#notOpened(report)))
       else this.#pending.get(report.id)?.report(report)
     })
     this.exited = new Promise((resolve) => {
@@ -154,7 +156,11 @@ export class EngineClient {
     if (this.#child.stderr instanceof Socket) this.#child.stderr[verb]()
   }
 
-  #notOpened(why: string): LlmError {
+  #notOpened({ reason, message: why }: Extract<EngineReport, { type: 'not-opened' }>): LlmError {
+    if (reason === 'changed') {
+      const message = `The model file ${why} has other bytes than the one published (sha256 differs), so it is not used; fetch it again: colloquy model pull ${this.#modelName}`
+      return new LlmError('config', { message, backend: 'embedded', fault: 'model-changed' })
+    }
     const memory = /memory|VRAM|context size/iu.test(why)
     const message = memory
       ? 'The model does not fit into this machine’s memory; choose a smaller one (colloquy model list).'

@@ -20,6 +20,8 @@ const openRequest = z.object({
   /** File URL of the engine's module. */
   engine: z.string(),
   modelPath: z.string(),
+  /** Of the model, as published. Nothing else is opened. */
+  sha256: z.string().exactOptional(),
   /** Tokens of each conversation's window. */
   contextTokens: z.number().int(),
   sequences: z.number().int(),
@@ -52,7 +54,7 @@ export type EngineEnd = z.output<typeof ended>
 
 export const EngineReport = z.discriminatedUnion('type', [
   z.object({ type: z.literal('opened'), contextTokens: z.number(), loadMs: z.number() }),
-  z.object({ type: z.literal('not-opened'), message: z.string() }),
+  z.object({ type: z.literal('not-opened'), reason: z.enum(['changed', 'engine']), message: z.string() }),
   /** A sequence was granted: the prompt is being read. */
   z.object({ type: z.literal('granted'), id: z.number() }),
   z.object({ type: z.literal('text'), id: z.number(), text: z.string() }),

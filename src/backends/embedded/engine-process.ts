@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { Engine, TooLong } from './engine.ts'
 import { EngineCommand, type EngineReport } from './engine-messages.ts'
 import type { LlamaModule } from './llama-api.ts'
+import { sha256Of } from './sha256-of.ts'
 
 /** The engine's own process: so that neither loading nor computing ever delays the event loop of a conversation. */
 
@@ -18,12 +19,15 @@ const wording = (error: unknown): string => (error instanceof Error ? error.mess
 
 async function open(command: Extract<EngineCommand, { type: 'open' }>): Promise<void> {
   const startedAt = now()
+  const { modelPath, sha256 } = command
   try {
+    if (sha256 !== undefined && (await sha256Of(modelPath)) !== sha256)
+      return say({ type: 'not-opened', reason: 'changed', message: modelPath })
     const module: LlamaModule = await import(command.engine)
     engine = await Engine.open(module, command, now)
     say({ type: 'opened', contextTokens: engine.contextTokens, loadMs: now() - startedAt })
   } catch (error) {
-    say({ type: 'not-opened', message: wording(error) })
+    say({ type: 'not-opened', reason: 'engine', message: wording(error) })
   }
 }
 

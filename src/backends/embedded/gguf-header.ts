@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import { LlmError } from '../contract.ts'
 
 /** What a model file says of itself. */
@@ -37,6 +37,9 @@ const arrayType = 9
 export async function readGgufHeader(path: string): Promise<GgufHeader> {
   let file: FileHandle | undefined
   try {
+    // Opening a pipe would wait for whoever writes it.
+    const found = await stat(path)
+    if (!found.isFile()) throw refusal(path, found.isDirectory() ? 'it is a folder' : 'it is a pipe or a device')
     file = await open(path)
     return await parse(path, file)
   } catch (cause) {
@@ -44,7 +47,6 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
     if (code === 'ENOENT') throw refusal(path, 'there is no such file', cause)
     if (code === 'EACCES' || code === 'EPERM') throw refusal(path, 'it may not be read by this user', cause)
-    if (code === 'EISDIR') throw refusal(path, 'it is a folder', cause)
     throw refusal(path, 'it is corrupt or cut off; download it again', cause)
   } finally {
     await file?.close()
@@ -52,10 +54,9 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
 }
 
 async function parse(path: string, file: FileHandle): Promise<GgufHeader> {
-  const stat = await file.stat()
-  if (stat.isDirectory()) throw refusal(path, 'it is a folder')
-  const cursor = new Cursor(file, stat.size)
-  if (stat.size < 24 || (await cursor.number(4)) !== magic) throw refusal(path, 'it is not a GGUF model file')
+  const { size } = await file.stat()
+  const cursor = new Cursor(file, size)
+  if (size < 24 || (await cursor.number(4)) !== magic) throw refusal(path, 'it is not a GGUF model file')
   const version = await cursor.number(4)
   if (version < 2 || version > 3) throw refusal(path, `its GGUF version ${version} is not supported`)
   const tensors = await cursor.number(8)
@@ -73,13 +74,13 @@ async function parse(path: string, file: FileHandle): Promise<GgufHeader> {
     await cursor.skip(dimensions * 8 + 4)
     last = Math.max(last, await cursor.number(8))
   }
-  if (tensors === 0 || cursor.at + last >= stat.size) throw refusal(path, 'it is cut off; download it again')
+  if (tensors === 0 || cursor.at + last >= size) throw refusal(path, 'it is cut off; download it again')
   const architecture = String(values.get('general.architecture') ?? '')
   const trained = values.get(`${architecture}.context_length`)
   const name = values.get('general.name')
   return {
     path,
-    sizeBytes: stat.size,
+    sizeBytes: size,
     architecture,
     name: typeof name === 'string' ? name : undefined,
     trainedContextTokens: typeof trained === 'number' ? trained : undefined,

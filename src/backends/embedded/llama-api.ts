@@ -1,6 +1,6 @@
 /**
  * The part of node-llama-cpp that is used. It is not a dependency (it is provisioned into the user's cache folder and
- * imported from there), so its types are written down here, as version 3.22 has them.
+ * imported from there), so its types are written down here, as version 3.21 has them.
  */
 
 export type Token = number
