@@ -9,10 +9,11 @@ export interface LoopTimers {
   afterReading(run: () => void): () => void
 }
 
-/** A time is waited for in so many parts: a stall costs it no more than the part that it falls into. */
-const parts = 10
-/** And no part is shorter. */
-const shortestMs = 50
+/**
+ * A time is waited for in parts, and a stall costs it no more than the part that it falls into: a tenth, or a second of a
+ * long one. What takes minutes is not worth that many timers.
+ */
+const partOf = (ms: Milliseconds): Milliseconds => Math.max(50, Math.min(ms / 10, 1_000), ms / 100)
 /** A part that ends so much later than it should has seen a stall. A loop that runs is a few milliseconds late. */
 const lateMs = 20
 /** A loop that always stalls: its time-outs are over all the same, after so many parts more. */
@@ -30,7 +31,7 @@ export function patientClock({ now, after, afterReading }: LoopTimers): Clock {
   return {
     now,
     schedule(run, ms) {
-      const partMs = Math.max(ms / parts, shortestMs)
+      const partMs = partOf(ms)
       let leftMs = ms
       let extensions = 0
       let cancel = () => {}
