@@ -89,9 +89,9 @@ describe.each(serves)('the event loop stands still, before %s', (server) => {
     for (let token = 0; token < 17; token++) {
       one.release(0)
       await quiet(() => deltas === token + 1)
-      await clock.pass(1_500)
+      await clock.pass(1_000)
       clock.stall(5_000)
-      await turn()
+      await clock.pass(500)
     }
     await holds(outcome)
   })
