@@ -1,9 +1,12 @@
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { parseAddress, type Address } from './address.ts'
 import { LlmError } from './contract.ts'
+import { firstAttemptMs, longerAttempt } from './connect-attempts.ts'
 import { failureBeforeHeaders, failureInBody, type Progress } from './transport-faults.ts'
 
 export interface TransportOptions {
@@ -77,52 +80,59 @@ export function createTransport({ baseUrl, apiKey, backend }: TransportOptions):
     open: (request) =>
       new Promise((resolve, reject) => {
         const { signal } = request
-        if (signal.aborted) {
-          reject(signal.reason)
-          return
-        }
-        const progress: Progress = { address, backend, secrets, connected: false, secured: !address.secure }
-        // a connection of its own for each request: one kept alive may have died unseen, and looks like a reset then
-        const sent = (address.secure ? https : http).request({
-          agent: false,
-          host: address.hostname,
-          port: address.port,
-          method: request.method,
-          path: request.path,
-          headers: headersOf(request),
-        })
-        const failures: unknown[] = []
-        const onAbort = () => {
-          reject(signal.reason)
-          sent.destroy()
-        }
-        signal.addEventListener('abort', onAbort, { once: true })
-        sent.once('close', () => signal.removeEventListener('abort', onAbort))
-        const connected = () => {
-          try {
-            if (!signal.aborted) request.onConnected?.()
-          } catch (error) {
-            reject(error)
+        const send = (attemptMs: number) => {
+          if (signal.aborted) {
+            reject(signal.reason)
+            return
+          }
+          const progress: Progress = { address, backend, secrets, connected: false, secured: !address.secure }
+          // a connection of its own for each request: one kept alive may have died unseen, and looks like a reset then
+          const options = {
+            agent: false,
+            host: address.hostname,
+            port: address.port,
+            method: request.method,
+            path: request.path,
+            headers: headersOf(request),
+            autoSelectFamilyAttemptTimeout: attemptMs,
+          } as const
+          const sent = (address.secure ? https : http).request(options)
+          const failures: unknown[] = []
+          const onAbort = () => {
+            reject(signal.reason)
             sent.destroy()
           }
+          signal.addEventListener('abort', onAbort, { once: true })
+          sent.once('close', () => signal.removeEventListener('abort', onAbort))
+          const connected = () => {
+            try {
+              if (!signal.aborted) request.onConnected?.()
+            } catch (error) {
+              reject(error)
+              sent.destroy()
+            }
+          }
+          sent.once('socket', (socket) => {
+            socket.setNoDelay(true)
+            socket.once('connect', () => {
+              progress.connected = true
+              if (!address.secure) connected()
+            })
+            socket.once('secureConnect', () => {
+              progress.secured = true
+              connected()
+            })
+          })
+          sent.on('error', (error) => {
+            const longerMs = longerAttempt(error, attemptMs)
+            if (longerMs !== undefined) return send(longerMs)
+            failures.push(error)
+            reject(failureBeforeHeaders(error, progress))
+          })
+          sent.once('response', (response) => resolve(replyOf(response, { progress, failures, signal })))
+          sent.end(request.body)
         }
-        sent.once('socket', (socket) => {
-          socket.setNoDelay(true)
-          socket.once('connect', () => {
-            progress.connected = true
-            if (!address.secure) connected()
-          })
-          socket.once('secureConnect', () => {
-            progress.secured = true
-            connected()
-          })
-        })
-        sent.on('error', (error) => {
-          failures.push(error)
-          reject(failureBeforeHeaders(error, progress))
-        })
-        sent.once('response', (response) => resolve(replyOf(response, { progress, failures, signal })))
-        sent.end(request.body)
+        send(firstAttemptMs)
       }),
   }
 }
@@ -166,7 +176,7 @@ function replyOf(response: IncomingMessage, { progress, failures, signal }: Circ
       return Array.isArray(value) ? value.join(', ') : value
     },
     contentType: (response.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '',
-    hurry: (idleMs) => void response.socket.setTimeout(idleMs, () => response.destroy()),
+    hurry: (idleMs) => whenSilent(response.socket, idleMs, () => response.destroy()),
     read: (onBytes) =>
       new Promise((resolve, reject) => {
         const onAbort = () => reject(signal.reason)
@@ -201,6 +211,17 @@ function replyOf(response: IncomingMessage, { progress, failures, signal }: Circ
         })
       }),
   }
+}
+
+/** Runs after each `ms` without a byte. After a stall of the event loop, bytes may be there that nobody has read yet. */
+function whenSilent(socket: Socket, ms: number, run: () => void): void {
+  socket.setTimeout(ms)
+  socket.on('timeout', () => {
+    const { bytesRead } = socket
+    setImmediate(() => {
+      if (socket.bytesRead === bytesRead) run()
+    })
+  })
 }
 
 /** Lets the server end by itself for a moment, then closes: an end record is the end whatever comes after it. */

@@ -22,7 +22,7 @@ export interface AttemptStream {
 
 /**
  * Deltas go to the conversation directly, never through an actor; the chart learns of boundaries only. The idle time
- * is watched with one timer that is armed anew when it runs out, not with one for each delta.
+ * begins anew with each record.
  */
 export function createAttemptStream(options: {
   input: AttemptInput
@@ -50,7 +50,6 @@ export function createAttemptStream(options: {
   let begun = false
   let segmented = false
   let closed = false
-  let lastAtMs = 0
   let calls: ToolCall[] = []
   let isGap = input.after.text !== ''
   let cancelIdle: (() => void) | undefined
@@ -59,13 +58,12 @@ export function createAttemptStream(options: {
     conversation.onMark({ type, replyId, attempt, atMs: clock.now() })
   }
 
-  function watchIdle(ms: number): void {
+  function watchIdle(): void {
+    cancelIdle?.()
     cancelIdle = clock.schedule(() => {
-      const left = lastAtMs + idleMs - clock.now()
-      if (left > 0) return watchIdle(left)
       const message = `${input.candidate.model} went silent in mid-reply; see the server's log or raise timeouts.idleMs`
       options.fail(new LlmError('timeout', { fault: 'idle-timeout', message }))
-    }, ms)
+    }, idleMs)
   }
 
   function send(segments: CutSegment[]): void {
@@ -99,7 +97,6 @@ export function createAttemptStream(options: {
     // The first word that the caller gets decides, not the first after a function or of another model.
     if (input.after.text === '') mark('first-token')
     sendBack({ type: 'FIRST_TOKEN_RECEIVED' })
-    watchIdle(idleMs)
     // A higher attempt replaces what lower ones said: what stays of them is said again, to readers only.
     if (input.after.text === '') return
     conversation.onDelta({ replyId, attempt, kind: 'text', text: input.after.text, repeated: true })
@@ -124,8 +121,9 @@ export function createAttemptStream(options: {
       // An empty delta keeps a connection alive and is no word.
       if (closed || record.type === 'connected' || record.type === 'headers') return
       if (record.type === 'delta' && record.text === '') return
-      lastAtMs = clock.now()
       if (!begun) begin()
+      if (closed) return
+      watchIdle()
       if (record.type === 'tool-calls') calls = [...calls, ...record.calls]
       if (record.type !== 'delta') return
       if (record.kind === 'thinking') conversation.onDelta({ replyId, attempt, kind: 'thinking', text: record.text })

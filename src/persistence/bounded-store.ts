@@ -60,7 +60,7 @@ export function boundedStore(options: {
   }
 }
 
-/** The answer, or the error once `ms` have passed and one more turn of the event loop has brought none. */
+/** The answer, or the error once `ms` have passed. */
 export function within<Value>(
   clock: Clock,
   ms: Milliseconds,
@@ -73,10 +73,7 @@ export function within<Value>(
       cancel()
       reject(late())
     }
-    let cancel = clock.schedule(() => {
-      // A busy program hears late of an answer that was in time.
-      cancel = clock.schedule(giveUp, 0)
-    }, ms)
+    const cancel = clock.schedule(giveUp, ms)
     asked.then(resolve, reject).finally(() => cancel())
   })
   return { answer, giveUp: () => giveUp() }

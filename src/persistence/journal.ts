@@ -60,6 +60,7 @@ export function createJournal(options: JournalOptions): Journal {
   let cancelRetry: (() => void) | undefined
   let writing: Promise<void> | undefined
   let sinceMs = 0
+  let cancelDoubt = () => {}
 
   /** Later, so that an event which led here is told to everybody first. */
   function report(message: string, retryable: boolean): void {
@@ -96,6 +97,8 @@ export function createJournal(options: JournalOptions): Journal {
       } catch (error) {
         failed(error)
         break
+      } finally {
+        cancelDoubt()
       }
       kept = counters
       failures = 0
@@ -126,6 +129,12 @@ export function createJournal(options: JournalOptions): Journal {
     }, againMs)
   }
 
+  /** Its answer may have come already, and wait for a program that stood still to look at it. */
+  function doubt(): void {
+    cancelDoubt()
+    cancelDoubt = clock.schedule(() => tellOutage('the store does not answer'), 0)
+  }
+
   function tellOutage(why: string): void {
     if (isTold) return
     isTold = true
@@ -147,8 +156,8 @@ export function createJournal(options: JournalOptions): Journal {
     if (isOff || (failures > 0 && !isDue && awaited.length === 0)) return
     cancelRetry?.()
     cancelRetry = undefined
-    if (writing !== undefined && clock.now() - sinceMs > silenceMs) tellOutage('the store does not answer')
-    writing ??= write()
+    if (writing === undefined) writing = write()
+    else if (clock.now() - sinceMs > silenceMs) doubt()
   }
 
   async function read(): Promise<Remembered | undefined> {
@@ -206,6 +215,7 @@ export function createJournal(options: JournalOptions): Journal {
     },
     async close() {
       isClosing = true
+      cancelDoubt()
       cancelRetry?.()
       cancelRetry = undefined
       await writing

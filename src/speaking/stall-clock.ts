@@ -10,20 +10,31 @@ export interface StallClock {
   stop(): void
 }
 
-/** A clock that calls `stalled` once, `limitMs` after it was started or last restarted, pauses left out. */
+/** The limit is counted in so many beats: only whole ones, and what a pause leaves of one, are taken from it. */
+const beats = 10
+
+/**
+ * A clock that calls `stalled` once, `limitMs` after it was started or last restarted, pauses left out. A moment at
+ * which nothing could be heard of the sink, because the program itself stood still, costs one beat at most.
+ */
 export function createStallClock(clock: Clock, limitMs: Milliseconds, stalled: () => void): StallClock {
   let cancel: (() => void) | null = null
   let leftMs = limitMs
   let sinceMs = 0
   let state: 'new' | 'running' | 'paused' | 'stopped' = 'new'
 
+  const beatMs = () => Math.min(leftMs, Math.ceil(limitMs / beats))
+
   const schedule = () => {
+    const ms = beatMs()
     sinceMs = clock.now()
     cancel = clock.schedule(() => {
+      leftMs -= ms
+      if (leftMs > 0) return schedule()
       cancel = null
       state = 'stopped'
       stalled()
-    }, leftMs)
+    }, ms)
   }
   const unschedule = () => {
     cancel?.()
@@ -45,7 +56,7 @@ export function createStallClock(clock: Clock, limitMs: Milliseconds, stalled: (
     pause() {
       if (state !== 'running') return
       state = 'paused'
-      leftMs = Math.max(0, leftMs - (clock.now() - sinceMs))
+      leftMs -= Math.min(clock.now() - sinceMs, beatMs())
       unschedule()
     },
     resume() {

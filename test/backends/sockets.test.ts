@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer as createTlsServer } from 'node:https'
-import { describe, expect, test } from 'vitest'
+import dns from 'node:dns'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { parseAddress } from '../../src/backends/address.ts'
+import { openSocket } from '../../src/connecting/reach.ts'
 import { listening } from '../../src/testing/loopback/sockets.ts'
 import { createBackendConnection } from '../../src/connecting/backend-connection.ts'
 import { socketServer } from '../../src/testing/loopback-server.ts'
@@ -77,6 +80,65 @@ test('3: a connection that goes nowhere is left after connectMs, and its socket 
   expect(records).toEqual([])
   for (const filler of fillers) filler.on('error', () => undefined).destroy()
   child.kill('SIGKILL')
+})
+
+const turn = () => new Promise<void>((resolve) => void setImmediate(resolve))
+/** The event loop stands still for longer than the timers that Node, or a socket, has of its own. */
+const stall = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+
+/** Every name stands for these, and while the first of them is tried for the first time, the loop stalls. */
+function twoAddresses(addresses: readonly string[]): void {
+  let lookups = 0
+  vi.spyOn(dns, 'lookup').mockImplementation((...given: unknown[]) => {
+    const answer = given.at(-1)
+    const isFirst = (lookups += 1) === 1
+    setImmediate(() => {
+      if (typeof answer !== 'function') return
+      answer(
+        null,
+        addresses.map((address) => ({ address, family: 4 })),
+      )
+      if (isFirst) stall()
+    })
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+}
+
+describe('79: the event loop stands still', () => {
+  test.each(['the first', 'the last'])(
+    'while a name with two addresses is tried, of which %s listens',
+    async (which) => {
+      const server = await serverFor()
+      twoAddresses(which === 'the first' ? ['127.0.0.1', '127.0.0.2'] : ['127.0.0.2', '127.0.0.1'])
+      const url = server.url.replace('127.0.0.1', 'two.test')
+      const { error, records } = await askServer('ollama-chat', url)
+      expect(error).toBeUndefined()
+      expect(records.at(0)).toEqual({ type: 'connected' })
+      expect(server.requests).toHaveLength(1)
+    },
+  )
+
+  test('while the port is looked at', async () => {
+    const server = await serverFor()
+    twoAddresses(['127.0.0.1', '127.0.0.2'])
+    await openSocket(parseAddress(server.url.replace('127.0.0.1', 'two.test')), new AbortController().signal)
+  })
+
+  test('between the status of an error and its words', async () => {
+    const body = JSON.stringify({ error: 'the prompt is longer than the context length' })
+    const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+    const server = await socketServer((socket) => {
+      socket.once('data', async () => {
+        socket.write(head)
+        for (let turns = 0; turns < 20; turns++) await turn()
+        socket.write(body)
+        stall()
+      })
+    })
+    const { error } = await askServer('ollama-chat', server.url)
+    expect(facts(error)).toMatchObject({ code: 'context-overflow' })
+    await server.close()
+  })
 })
 
 describe.each(dialects)('%s', (dialect) => {

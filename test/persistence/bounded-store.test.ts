@@ -59,16 +59,6 @@ describe('a store that many ask at once', () => {
     expect(await load('good')).toBeUndefined()
   })
 
-  it('hears of an answer that came in the last moment', async () => {
-    const { clock, store, load } = bounded()
-    store.hold()
-    const answer = load('a')
-    await clock.settle()
-    clock.schedule(() => store.release(), 1_000)
-    await clock.advanceTo(1_000)
-    expect(await answer).toBeUndefined()
-  })
-
   it('rejects all of them where it cannot be opened', async () => {
     const { load, commit, loads } = bounded(() => Promise.reject(new Error('another process writes it')))
     await expect(load('a')).rejects.toThrow('another process')
