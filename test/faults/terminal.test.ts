@@ -23,7 +23,7 @@ async function keep(file: string): Promise<void> {
   for (const conversationId of ['default', hostileWord]) {
     const said = chainLine(beginning, { type: 'CALLER_TURN_ENDED', turnId: 'turn-1', text: hostile, speaker: hostile })
     const heard = chainLine(said, { type: 'RESPONSE_FINISHED', turnId: 'turn-1', heard: hostile, [hostile]: hostile })
-    const snapshot = sealSnapshot(conversationId, heard, { turns: 1, replies: 1, begun: 0 }, undefined)
+    const snapshot = sealSnapshot(conversationId, heard, { turns: 1, replies: 1 }, undefined)
     await store.commit({ conversationId, snapshot, lines: [said, heard] })
   }
   await store.commit({ conversationId: `bad${hostileWord}`, snapshot: hostile, lines: [] })
