@@ -1,20 +1,24 @@
 import { Subject } from 'rxjs'
 import type { InspectionEvent } from 'xstate'
 import type { Clock, Milliseconds, ServiceEvent, SpeechEvent, Turn } from '../../machines/vocabulary.ts'
+import type { Backend } from '../backends/contract.ts'
+import type { Conversation } from '../conversations/conversation.ts'
 import type { ConversationStore } from '../persistence/store.ts'
 import type { EndpointDetector } from '../runtime/collaborators/detector.ts'
 import type { LlmServiceOptions } from '../runtime/options.ts'
-import { createLlmService } from '../runtime/service.ts'
+import { createLlmService, type LlmService } from '../runtime/service.ts'
+import type { SpeechSink } from '../speaking/sink.ts'
 import type { Scenario } from './scenario.ts'
 import { scriptedBackend, type ScriptedBackend } from './scripted-backend.ts'
 import { scriptedSink, type ScriptedSink } from './scripted-sink.ts'
+import { scriptedTools } from './scripted-tools.ts'
 import { seededRandom } from './seeded-random.ts'
-import { virtualClock } from './virtual-clock.ts'
+import { laterBy, virtualClock, type VirtualClock } from './virtual-clock.ts'
 
 /** One thing that happened, told by whom it happened to. */
 export interface TraceEntry {
   atMs: Milliseconds
-  who: 'caller' | 'machine' | 'service' | 'backend' | 'sink'
+  who: 'caller' | 'program' | 'machine' | 'service' | 'backend' | 'sink'
   what: string
   /** The whole event, where it was one. */
   event?: ServiceEvent
@@ -37,12 +41,32 @@ export interface Performance {
   scheduled: { atTheEnd: number; onceStopped: number; onceClosed: number }
 }
 
+/** What a program has in its hands. */
+export interface World {
+  service: LlmService
+  conversation: Conversation
+  clock: VirtualClock
+  /** The source that the conversation listens to. */
+  speech: Subject<SpeechEvent>
+}
+
 /** What a file cannot hold. */
 export interface Extras {
   detector?: EndpointDetector
   inspect?: (event: InspectionEvent) => void
+  /** Where the service's clock stands at the first moment of the scenario. Default: somewhere, by the scenario's name. */
+  startAtMs?: Milliseconds
   /** Keeps the conversation; made anew for each run, on its clock. */
   store?: (clock: Clock) => LaggingStore
+  /** Options over those of the scenario: hooks, a logger. */
+  options?: LlmServiceOptions
+  /** What the service gets in the place of the scripted backend and sink, which it may wrap. */
+  backend?: (backend: ScriptedBackend, clock: Clock) => Backend
+  sink?: (sink: ScriptedSink, clock: Clock) => SpeechSink
+  /** Does what programs do, beside the timeline; what it answers is called once nothing is due any more. */
+  program?: (world: World) => () => void
+  /** Timers of all of these, which are not the conversation's. */
+  lingering?: () => number
 }
 
 /** A store that takes its time: its own timers are not the conversation's. */
@@ -61,24 +85,27 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   const backend = scriptedBackend({ ...scenario.backend, note: tell('backend') }, clock)
   const sink = scriptedSink({ ...scenario.sink, note: tell('sink') }, clock)
   const { defaultModel = scenario.backend?.models?.[0] ?? 'm1' } = scenario.options ?? {}
-  const { detector, inspect } = extras
+  const { detector, inspect, startAtMs = someMoment(scenario.name) } = extras
   const store = extras.store?.(clock)
   const options: LlmServiceOptions = {
     ...scenario.options,
+    ...extras.options,
     ...(detector === undefined ? {} : { endpointing: { ...scenario.options?.endpointing, detector } }),
     ...(inspect === undefined ? {} : { inspect }),
     ...(store === undefined ? {} : { store }),
     defaultModel,
-    clock,
+    clock: laterBy(clock, startAtMs),
     random: seededRandom(1),
-    backend,
-    sink,
+    tools: scriptedTools(scenario.tools, clock),
+    backend: extras.backend?.(backend, clock) ?? backend,
+    sink: extras.sink?.(sink, clock) ?? sink,
   }
   const service = createLlmService(options)
   const events: ServiceEvent[] = []
   const tellMachine = tell('machine')
   const tellService = tell('service')
-  const telling = service.events.subscribe((event) => {
+  const telling = service.events.subscribe((told) => {
+    const event = { ...told, atMs: told.atMs - startAtMs }
     events.push(event)
     if (event.type === 'STATE_CHANGED') tellMachine(`${event.from} -> ${event.to}`, event)
     else tellService(inWords(event), event)
@@ -87,11 +114,13 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   const conversation = service.conversation()
   const speech = new Subject<SpeechEvent>()
   const listening = conversation.listenTo(speech)
+  const atRest = extras.program?.({ service, conversation, clock, speech })
   const tellCaller = tell('caller')
+  const tellProgram = tell('program')
   const state = () => stateOf(conversation.actor.getSnapshot().value)
   const states = new Map<Milliseconds, string>()
   const scheduled = { atTheEnd: 0, onceStopped: 0, onceClosed: 0 }
-  const left = () => clock.pending - backend.lingering - (store?.lingering ?? 0)
+  const left = () => clock.pending - backend.lingering - (store?.lingering ?? 0) - (extras.lingering?.() ?? 0)
 
   const moments = scenario.expect.flatMap((check) => ('state' in check ? [check.at] : [])).sort((a, b) => a - b)
   const look = async (beforeMs: Milliseconds) => {
@@ -102,17 +131,28 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
     }
   }
 
-  for (const { atMs, event } of scenario.timeline) {
-    await look(atMs)
-    await clock.advanceTo(atMs)
-    tellCaller('text' in event ? `${event.type} ${JSON.stringify(event.text)}` : event.type)
-    speech.next(event)
+  for (const happening of scenario.timeline) {
+    await look(happening.atMs)
+    await clock.advanceTo(happening.atMs)
+    if ('act' in happening) {
+      const { act, text } = happening
+      tellProgram(act === 'REPLY_UNWANTED' ? act : `${act} ${JSON.stringify(text)}`)
+      const refused = (error: unknown) => tellProgram(`refused: ${String(error)}`)
+      if (act === 'CALLER_TYPED') conversation.ask(text).catch(refused)
+      else if (act === 'ANNOUNCEMENT_MADE') conversation.say(text).catch(refused)
+      else conversation.interrupt()
+    } else {
+      const { event } = happening
+      tellCaller('text' in event ? `${event.type} ${JSON.stringify(event.text)}` : event.type)
+      speech.next(event)
+    }
     await clock.settle()
-    if (event.type === 'SYSTEM_STOPPED') scheduled.onceStopped += left()
+    if ('event' in happening && happening.event.type === 'SYSTEM_STOPPED') scheduled.onceStopped += left()
   }
   await look(Infinity)
   await clock.advanceTo(scenario.untilMs ?? 0)
   await clock.runUntilIdle(Math.max(longestRunMs, scenario.untilMs ?? 0))
+  atRest?.()
   scheduled.atTheEnd = left()
   const final = state()
   const children = Object.keys(conversation.actor.getSnapshot().children)
@@ -129,6 +169,13 @@ export async function perform(scenario: Scenario, extras: Extras = {}): Promise<
   scheduled.onceClosed = left()
   telling.unsubscribe()
   return { trace, events, history, backend, sink, states, final, children, endedAtMs, scheduled }
+}
+
+/** The same for the same name. A whole number: sums with it are exact. */
+function someMoment(name: string): Milliseconds {
+  let hash = 0
+  for (const char of name) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0
+  return hash
 }
 
 function stateOf(value: string | object): string {

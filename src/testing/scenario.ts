@@ -19,6 +19,7 @@ const reply = z.strictObject({
   text: z.string().optional(),
   deltas: z.array(z.string()).optional(),
   thinking: z.array(z.string()).optional(),
+  toolCalls: z.array(z.strictObject({ name: z.string(), arguments: z.json().default({}) })).optional(),
   firstTokenMs: ms.optional(),
   perTokenMs: ms.optional(),
   fault: fault.optional(),
@@ -37,21 +38,33 @@ const sink = z.strictObject({
   acknowledges: z.enum(['progress', 'finish', 'never']).optional(),
 })
 
+/** Functions that the model may call: what each gives, how long it takes, and whether it fails instead. */
+const tool = z.strictObject({
+  result: z.json().default(null),
+  takesMs: ms.default(0),
+  fails: z.boolean().default(false),
+})
+
 const spoken = z.enum(['SPEECH_PARTIAL', 'SPEECH_DETECTED', 'AMBIENT_SPEECH_DETECTED'])
 const silent = z.enum(['SPEECH_STARTED', 'SPEECH_ENDED', 'SYSTEM_STOPPED'])
-const callerEvent = z
-  .tuple([ms, z.enum([...silent.options, ...spoken.options]), z.string().optional()])
+/** What the program does by `ask`, `say` and `interrupt`, in the words of the chart. */
+const done = z.enum(['CALLER_TYPED', 'ANNOUNCEMENT_MADE', 'REPLY_UNWANTED'])
+const happening = z
+  .tuple([ms, z.enum([...silent.options, ...spoken.options, ...done.options]), z.string().optional()])
   .transform(([atMs, type, text], ctx) => {
     const said = spoken.safeParse(type)
     const unsaid = silent.safeParse(type)
-    if (said.success && text !== undefined) return { atMs, event: { type: said.data, text } }
-    if (unsaid.success && text === undefined) return { atMs, event: { type: unsaid.data } }
-    const message = said.success ? `${type} needs a text` : `${type} has no text`
-    ctx.addIssue({ code: 'custom', path: [2], message })
+    const act = done.safeParse(type)
+    const hasText = said.success || (act.success && type !== 'REPLY_UNWANTED')
+    if (hasText !== (text !== undefined))
+      ctx.addIssue({ code: 'custom', path: [2], message: hasText ? `${type} needs a text` : `${type} has no text` })
+    if (act.success) return { atMs, act: act.data, text: text ?? '' }
+    if (said.success) return { atMs, event: { type: said.data, text: text ?? '' } }
+    if (unsaid.success) return { atMs, event: { type: unsaid.data } }
     return z.NEVER
   })
 
-const timeline = z.array(callerEvent).superRefine((events, ctx) => {
+const timeline = z.array(happening).superRefine((events, ctx) => {
   events.forEach(({ atMs }, index) => {
     const before = events[index - 1]?.atMs ?? 0
     if (atMs < before)
@@ -110,6 +123,7 @@ const Scenario = z.strictObject({
   options: Config.optional(),
   backend: backend.optional(),
   sink: sink.optional(),
+  tools: z.record(z.string(), tool).default({}),
   timeline: timeline.default([]),
   untilMs: ms.optional(),
   expect: z.array(check).default([]),

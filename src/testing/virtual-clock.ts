@@ -7,7 +7,10 @@ export interface VirtualClock extends Clock {
   readonly pending: number
   /** Runs everything due up to and at `ms`, then stands at `ms`. A moment in the past only lets promises settle. */
   advanceTo(ms: Milliseconds): Promise<void>
-  /** Runs until nothing is scheduled, or `limitMs` is reached; answers the moment it stands at. */
+  /**
+   * Runs until nothing is scheduled, or until the moment `limitMs` (120 000 after its start); answers the moment it
+   * stands at.
+   */
   runUntilIdle(limitMs?: Milliseconds): Promise<Milliseconds>
   /** Lets promise chains settle without moving the clock. */
   settle(): Promise<void>
@@ -31,17 +34,18 @@ async function settle(): Promise<void> {
 }
 
 /**
- * A deterministic clock for tests: starts at 0 and moves only by `advanceTo` and `runUntilIdle`. Between two timers
- * all promises settle, so that what a timer set going has come to rest before the next one fires.
+ * A deterministic clock for tests: it moves only by `advanceTo` and `runUntilIdle`. Between two timers all promises
+ * settle, so that what a timer set going has come to rest before the next one fires. It starts at `startAtMs` (0 by
+ * default); code that mistakes a moment for a span shows it on a clock that starts later.
  *
  *     const clock = virtualClock()
  *     const service = createLlmService({ clock, backend: scriptedBackend({ replies: [{ text: 'Hi.' }] }, clock) })
  *     await clock.advanceTo(500)
  */
-export function virtualClock(): VirtualClock {
+export function virtualClock({ startAtMs = 0 }: { startAtMs?: Milliseconds } = {}): VirtualClock {
   // In the order of scheduling, which decides among timers due at the same moment.
   const timers = new Set<Timer>()
-  let nowMs = 0
+  let nowMs = startAtMs
 
   const firstDue = (limitMs: Milliseconds): Timer | undefined => {
     let first: Timer | undefined
@@ -78,11 +82,16 @@ export function virtualClock(): VirtualClock {
       await runDue(ms)
       nowMs = Math.max(nowMs, ms)
     },
-    async runUntilIdle(limitMs = 120_000) {
+    async runUntilIdle(limitMs = startAtMs + 120_000) {
       await runDue(limitMs)
       if (timers.size > 0) nowMs = Math.max(nowMs, limitMs)
       return nowMs
     },
     settle,
   }
+}
+
+/** The same clock with other moments: what is measured on it begins at `byMs` and not at 0. */
+export function laterBy(clock: Clock, byMs: Milliseconds): Clock {
+  return { now: () => clock.now() + byMs, schedule: (run, ms) => clock.schedule(run, ms) }
 }

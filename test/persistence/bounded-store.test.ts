@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { boundedStore } from '../../src/persistence/bounded-store.ts'
 import { scriptedStore, virtualClock } from '../../src/testing/index.ts'
+import { laterBy } from '../../src/testing/virtual-clock.ts'
 
 function bounded(open: () => Promise<void> = async () => {}) {
   const clock = virtualClock()
@@ -15,7 +16,9 @@ function bounded(open: () => Promise<void> = async () => {}) {
     },
   }
   const answerBy = (next: typeof answer) => void (answer = next)
-  return { clock, store, answerBy, loads: () => loads, ...boundedStore({ store: counted, open, clock, loadMs: 1_000 }) }
+  const later = laterBy(clock, 1_700_000_000_000)
+  const made = boundedStore({ store: counted, open, clock: later, loadMs: 1_000 })
+  return { clock, store, answerBy, loads: () => loads, ...made }
 }
 
 describe('a store that many ask at once', () => {

@@ -3,6 +3,7 @@ import type { Failure, ServiceEvent } from '../../machines/vocabulary.ts'
 import { LlmError } from '../../src/backends/contract.ts'
 import { createJournal } from '../../src/persistence/journal.ts'
 import { scriptedStore, virtualClock } from '../../src/testing/index.ts'
+import { laterBy } from '../../src/testing/virtual-clock.ts'
 
 const words = (turnId: string): ServiceEvent => ({
   type: 'CALLER_TURN_ENDED',
@@ -20,8 +21,7 @@ function pen(store = scriptedStore()) {
   const journal = createJournal({
     conversationId: 'a',
     store,
-    clock,
-
+    clock: laterBy(clock, 1_700_000_000_000),
     counters: () => ({ ...counters }),
     onStored: (turnId, durable) => stored.push([turnId, durable]),
     report: (failure) => reports.push(failure),

@@ -2,6 +2,7 @@ import { Subject } from 'rxjs'
 import type { ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
+import { laterBy } from '../../src/testing/virtual-clock.ts'
 import {
   scriptedBackend,
   scriptedSink,
@@ -10,6 +11,9 @@ import {
   type SinkScript,
 } from '../../src/testing/index.ts'
 
+/** Where the service's clock stands at 0: a moment taken for a span shows. */
+const startAtMs = 1_700_000_000_000
+
 /** A service on virtual time with a scripted backend and sink, and a caller who speaks on cue. */
 export function talk(given: { backend?: BackendScript; sink?: SinkScript | null; options?: LlmServiceOptions } = {}) {
   const clock = virtualClock()
@@ -17,14 +21,14 @@ export function talk(given: { backend?: BackendScript; sink?: SinkScript | null;
   const sink = given.sink === null ? undefined : scriptedSink(given.sink ?? {}, clock)
   const service = createLlmService({
     speculation: { enabled: false },
-    clock,
+    clock: laterBy(clock, startAtMs),
     backend,
     random: () => 0.5,
     ...(sink === undefined ? {} : { sink }),
     ...given.options,
   })
   const events: ServiceEvent[] = []
-  service.events.subscribe((event) => events.push(event))
+  service.events.subscribe((event) => events.push({ ...event, atMs: event.atMs - startAtMs }))
   const conversation = service.conversation()
   const caller = new Subject<SpeechEvent>()
   conversation.listenTo(caller)

@@ -6,6 +6,7 @@ import { defineTool } from '../../src/generation/tools.ts'
 import type { ChatMessage, ChatRequest } from '../../src/backends/contract.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
 import { scriptedBackend, virtualClock, type ScriptedAnswer } from '../../src/testing/index.ts'
+import { laterBy } from '../../src/testing/virtual-clock.ts'
 import { place } from './functions.ts'
 
 const overheard: SpeechEvent = { type: 'AMBIENT_SPEECH_DETECTED', text: 'television says this' }
@@ -53,7 +54,7 @@ async function talked(turns: Turns, contextTokens: number) {
   const backend = scriptedBackend({ replies: [...turns.flatMap(answersOf), { text: 'Yes.' }] }, clock)
   const prewarm = async ({ messages }: ChatRequest) => void ahead.push(structuredClone(messages))
   const service = createLlmService({
-    clock,
+    clock: laterBy(clock, 1_700_000_000_000.5),
     backend: Object.assign(backend, { prewarm }),
     tools: { give },
     ambient: { policy: 'context' },

@@ -1,6 +1,6 @@
 import type { Clock } from '../../machines/vocabulary.ts'
 
-/** A clock that a test turns by hand. What is due runs in order of its moment, then of its scheduling. */
+/** A clock that a test turns by hand; it does not begin at 0. What is due runs in order of its moment, then of its scheduling. */
 export interface HandClock extends Clock {
   advance(ms: number): void
   /** How much is still scheduled: 0 is what a test should end with. */
@@ -8,7 +8,7 @@ export interface HandClock extends Clock {
 }
 
 export function handClock(): HandClock {
-  let nowMs = 0
+  let nowMs = 1_700_000_000_000
   let order = 0
   const due = new Map<number, { atMs: number; run: () => void }>()
   const earliest = (untilMs: number): number | undefined => {

@@ -8,7 +8,7 @@ export interface SettlingClock extends Clock {
   readonly pending: number
 }
 
-export function settlingClock(startMs = 0): SettlingClock {
+export function settlingClock(startMs = 1_700_000_000_000): SettlingClock {
   let nowMs = startMs
   const timers = new Set<{ atMs: number; run: () => void }>()
   const settle = () => new Promise<void>((resolve) => setImmediate(resolve))

@@ -64,6 +64,35 @@ describe('a scenario', () => {
     expect(result.passed).toBe(true)
   })
 
+  test('has a program that types, announces and ends replies, and functions that the model calls', async () => {
+    const result = await runScenario({
+      name: 'a lamp is switched on by the one who types',
+      tools: { lamp: { result: { on: true }, takesMs: 300 }, bell: { fails: true } },
+      backend: {
+        replies: [
+          { toolCalls: [{ name: 'lamp', arguments: { room: 'hall' } }, { name: 'bell' }] },
+          { text: 'It is on, but the bell is out of order.' },
+        ],
+      },
+      timeline: [
+        [0, 'CALLER_TYPED', 'light please'],
+        [0, 'ANNOUNCEMENT_MADE', 'Dinner is ready.'],
+        [1_500, 'REPLY_UNWANTED'],
+        [5_000, 'CALLER_TYPED', ' '],
+      ],
+      expect: [
+        { event: 'TOOL_CALLED', times: [110, 410] },
+        { event: 'RESPONSE_INTERRUPTED', times: [1_500], with: { reason: 'requested', turnId: 'turn-1' } },
+        { event: 'RESPONSE_FINISHED', with: { heard: 'Dinner is ready.' } },
+        { event: 'CALLER_TURN_ENDED', count: 1 },
+      ],
+    })
+    expect(result.passed, formatScenario(result)).toBe(true)
+    expect(result.timeline).toContain(
+      '  5000ms  program   refused: LlmError: the text is empty; give at least one word',
+    )
+  })
+
   test('gives the same trace twice, byte for byte', async () => {
     const files = readdirSync(given).filter((file) => file.endsWith('.json'))
     for (const file of files) {
@@ -85,6 +114,9 @@ describe('a scenario', () => {
     ['timeline[0][1]: Invalid option', { timeline: [[0, 'SPEECH_SHOUTED']] }],
     ['timeline[0][2]: SPEECH_PARTIAL needs a text', { timeline: [[0, 'SPEECH_PARTIAL']] }],
     ['timeline[0][2]: SPEECH_ENDED has no text', { timeline: [[0, 'SPEECH_ENDED', 'x']] }],
+    ['timeline[0][2]: CALLER_TYPED needs a text', { timeline: [[0, 'CALLER_TYPED']] }],
+    ['timeline[0][2]: REPLY_UNWANTED has no text', { timeline: [[0, 'REPLY_UNWANTED', 'x']] }],
+    ['tools.lamp.resolt: unknown key', { tools: { lamp: { resolt: 1 } } }],
     [
       'timeline[1][0]: the timeline goes back in time',
       {

@@ -63,6 +63,18 @@ describe('the virtual clock', () => {
     expect(clock.pending).toBe(1)
   })
 
+  test('it may start later, and the limit counts from there', async () => {
+    const clock = virtualClock({ startAtMs: 1_000 })
+    const fired: number[] = []
+    const again = () => {
+      fired.push(clock.now())
+      clock.schedule(again, 60_000)
+    }
+    again()
+    expect(await clock.runUntilIdle()).toBe(121_000)
+    expect(fired).toEqual([1_000, 61_000, 121_000])
+  })
+
   test('fake timers do not stop it', async () => {
     vi.useFakeTimers()
     const clock = virtualClock()
