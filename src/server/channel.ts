@@ -1,5 +1,6 @@
 import { Subject, Subscription } from 'rxjs'
 import type { Clock, Conversation, SpeechEvent } from '../index.ts'
+import { atEdge, reportMistake } from '../web/edge.ts'
 import { chartsNow, stepOf } from './chart.ts'
 import type { Acknowledgement, ServerMessage } from './protocol.ts'
 import { createWireVoice, type WireVoice } from './wire-voice.ts'
@@ -100,7 +101,7 @@ export function openChannel(
 
   function whenReady(run: () => void): void {
     if (early === null) run()
-    else early.push(run)
+    else early.push(atEdge(run, reportMistake))
   }
 
   function desertedAgain(): void {
