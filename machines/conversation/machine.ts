@@ -4,11 +4,9 @@ import { defaultPolicy, type ConversationPolicy } from './policy.ts'
 import { momentIn, type ConversationInput } from './context.ts'
 import { brokenChild, conversation } from './setup.ts'
 import { noWords } from './caller-words.ts'
+import { overReply, told } from './parts.ts'
 
 export type { ConversationContext, ConversationInput, DetectorInput } from './context.ts'
-
-/** Actions and guards are told what the event tells. */
-const told = <Event>({ event }: { event: Event }): Event => event
 
 export const conversationMachine = conversation.createMachine({
   id: 'conversation',
@@ -232,98 +230,10 @@ export const conversationMachine = conversation.createMachine({
       exit: { type: 'leave', params: { from: 'generating' } },
       initial: 'flowing',
       on: {
-        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: told } },
-        SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: told } },
-          {
-            guard: { type: 'isBackchannel', params: told },
-            target: '.flowing',
-            actions: ['noteBackchannel', 'tellBackchannel'],
-          },
-          {
-            guard: { type: 'stops', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'notePartial', params: told },
-            ],
-          },
-          {
-            guard: { type: 'interrupts', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'notePartial', params: told },
-            ],
-          },
-          { actions: { type: 'notePartial', params: told } },
-        ],
-        SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: told } },
-          {
-            guard: { type: 'isBackchannel', params: told },
-            target: '.flowing',
-            actions: ['noteBackchannel', 'tellBackchannel'],
-          },
-          {
-            guard: { type: 'stops', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'noteFinal', params: told },
-            ],
-          },
-          {
-            guard: { type: 'interrupts', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteFinal', params: told },
-            ],
-          },
-          { actions: { type: 'noteFinal', params: told } },
-        ],
-        CALLER_TYPED: [
-          {
-            guard: 'mayInterrupt',
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteTyped', params: told },
-            ],
-          },
-          { actions: { type: 'noteTyped', params: told } },
-        ],
-        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
-        REPLY_UNWANTED: [
-          {
-            guard: 'isTurnOpen',
-            target: 'detecting',
-            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-          },
-          {
-            target: 'idle',
-            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-          },
-        ],
+        ...overReply('.flowing'),
         TURN_STORED: {
           guard: { type: 'isTurnAwaited', params: told },
           actions: { type: 'noteStored', params: told },
-        },
-        REPLY_DELAYED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: { type: 'tellDelayed', params: told },
-        },
-        REPLY_CALLING: {
-          guard: { type: 'isFromReply', params: told },
-          actions: { type: 'noteCalls', params: told },
-        },
-        REPLY_CALLED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: [
-            { type: 'noteCalled', params: told },
-            { type: 'tellCalled', params: told },
-          ],
         },
         REPLY_SEGMENT: {
           guard: { type: 'isFromReply', params: told },
@@ -332,10 +242,6 @@ export const conversationMachine = conversation.createMachine({
         REPLY_RESTARTED: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'voidSegments', params: told },
-        },
-        REPLY_ENDED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: [{ type: 'noteTextOver', params: told }, 'tellGenerated'],
         },
         REPLY_FAILED: {
           guard: { type: 'isFromReply', params: told },
@@ -414,102 +320,10 @@ export const conversationMachine = conversation.createMachine({
       },
       initial: 'streaming',
       on: {
-        SPEECH_STARTED: { actions: { type: 'noteVoiceStarted', params: told } },
-        SPEECH_PARTIAL: [
-          { guard: { type: 'isEchoOfPartial', params: told } },
-          {
-            guard: { type: 'isBackchannel', params: told },
-            target: '.streaming',
-            actions: ['noteBackchannel', 'tellBackchannel'],
-          },
-          {
-            guard: { type: 'stops', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'notePartial', params: told },
-            ],
-          },
-          {
-            guard: { type: 'interrupts', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'notePartial', params: told },
-            ],
-          },
-          { actions: { type: 'notePartial', params: told } },
-        ],
-        SPEECH_DETECTED: [
-          { guard: { type: 'isEchoOfFinal', params: told } },
-          {
-            guard: { type: 'isBackchannel', params: told },
-            target: '.streaming',
-            actions: ['noteBackchannel', 'tellBackchannel'],
-          },
-          {
-            guard: { type: 'stops', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'stop-word' } },
-              { type: 'noteFinal', params: told },
-            ],
-          },
-          {
-            guard: { type: 'interrupts', params: told },
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteFinal', params: told },
-            ],
-          },
-          { actions: { type: 'noteFinal', params: told } },
-        ],
-        CALLER_TYPED: [
-          {
-            guard: 'mayInterrupt',
-            target: 'detecting',
-            actions: [
-              { type: 'tellInterrupted', params: { reason: 'barge-in' } },
-              { type: 'noteTyped', params: told },
-            ],
-          },
-          { actions: { type: 'noteTyped', params: told } },
-        ],
-        // Ends the reply and nothing else: what the caller says or has said meanwhile is a turn of its own.
-        REPLY_UNWANTED: [
-          {
-            guard: 'isTurnOpen',
-            target: 'detecting',
-            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-          },
-          {
-            target: 'idle',
-            actions: { type: 'tellInterrupted', params: ({ event }) => ({ reason: event.reason ?? 'requested' }) },
-          },
-        ],
-        REPLY_DELAYED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: { type: 'tellDelayed', params: told },
-        },
-        REPLY_CALLING: {
-          guard: { type: 'isFromReply', params: told },
-          actions: { type: 'noteCalls', params: told },
-        },
-        REPLY_CALLED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: [
-            { type: 'noteCalled', params: told },
-            { type: 'tellCalled', params: told },
-          ],
-        },
+        ...overReply('.streaming'),
         REPLY_SEGMENT: {
           guard: { type: 'isFromReply', params: told },
           actions: { type: 'forwardSegment', params: told },
-        },
-        REPLY_ENDED: {
-          guard: { type: 'isFromReply', params: told },
-          actions: [{ type: 'noteTextOver', params: told }, 'tellGenerated'],
         },
         // What the sink has is played out before the turn fails.
         REPLY_FAILED: {

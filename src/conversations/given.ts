@@ -39,3 +39,8 @@ export function givenHistory(history: readonly Turn[] = []): readonly Turn[] {
   const message = `${what} is not an entry of history; give { role: 'user' or 'assistant', text }`
   throw new LlmError('config', { message })
 }
+
+/** What whoever begins a turn is answered while the service drains. */
+export function draining(): LlmError {
+  return new LlmError('overloaded', { message: 'the service drains and takes no new turns; ask another one' })
+}

@@ -1,25 +1,22 @@
 import { Subject, Subscription, type Observable } from 'rxjs'
-import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
+import { createActor, type ActorRefFrom } from 'xstate'
 import { hasWords } from '../../machines/conversation/caller-words.ts'
 import type { ConversationEmitted, ConversationEvent } from '../../machines/conversation/events.ts'
 import type { conversationMachine } from '../../machines/conversation/machine.ts'
-import type { Clock, CloseReason, Delta, Segment, ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
-import { LlmError } from '../backends/contract.ts'
+import type { CloseReason, Delta, Segment, ServiceEvent, SpeechEvent } from '../../machines/vocabulary.ts'
 import { followSource } from '../listening/follow-source.ts'
-import type { SpeechParser } from '../listening/parse-speech.ts'
 import { createStamps, type Stamps } from '../listening/stamps.ts'
-import type { Archive } from '../persistence/archive.ts'
 import { demand } from '../runtime/collaborators/check.ts'
-import type { Logger } from '../runtime/collaborators/logger.ts'
-import { wordsOf, type Report } from '../runtime/collaborators/report.ts'
+import { wordsOf } from '../runtime/collaborators/report.ts'
 import { isStream, streamOf } from '../runtime/collaborators/stream-of.ts'
 import { reasonOf } from '../generation/tool-words.ts'
 import type { SpeechSink } from '../speaking/sink.ts'
 import { namesOf, withChanges, type Character, type ConversationChanges } from './character.ts'
 import { Gate } from './gate.ts'
-import { givenText } from './given.ts'
+import type { ResidentGiven, ResidentHost, ResidentKeeper } from './host.ts'
+import { draining, givenText } from './given.ts'
 import { hear, type Hearer } from './hearing.ts'
-import { createMemory, type Memory, type MemoryOptions } from './memory.ts'
+import { createMemory, type Memory } from './memory.ts'
 import { Voice } from './voice.ts'
 import { Asking, type AskOptions, type SayOptions } from './turn/asking.ts'
 import { EventDesk } from './turn/event-desk.ts'
@@ -27,38 +24,6 @@ import { Replies, type Replying } from './turn/replies.ts'
 import { ReplyRecords } from './turn/reply-records.ts'
 import type { TurnOutcome } from './turn/outcome.ts'
 import { actorClock } from './world.ts'
-
-/** What a service lends to its conversations. */
-export interface ResidentHost {
-  clock: Clock
-  logger: Logger | undefined
-  report: Report
-  archive: Archive | undefined
-  parse: SpeechParser
-  /** The one chart of the service, provided with its world. */
-  machine: typeof conversationMachine
-  inspect: ((event: InspectionEvent) => void) | undefined
-  /** Hears every event before those who subscribed to the conversation. */
-  publish(event: ServiceEvent): void
-}
-
-/** Who keeps a conversation in memory, and hears of what matters for that. */
-export interface ResidentKeeper {
-  /** What a store kept of it has been read. */
-  onOpened(resident: Resident): void
-  /** It fell quiet, or is so no longer. */
-  onStirred(resident: Resident): void
-  /** Its actor is done: stopped, or broken. */
-  onEnded(resident: Resident): void
-}
-
-/** What one life begins with. */
-export interface ResidentGiven {
-  character: Character
-  history: MemoryOptions['given']
-  /** false: nothing is spoken, so nothing hurries, and segments are whole sentences. */
-  isSpoken?: boolean
-}
 
 /** One life of a conversation in memory: its actor, what it remembers, what it is like and what is attached to it. */
 export class Resident implements Hearer, Replying {
@@ -238,8 +203,8 @@ export class Resident implements Hearer, Replying {
   }
 
   interrupt(reason?: string): void {
-    const why = reason === undefined ? {} : { reason }
-    this.#gate.pass(() => this.send({ type: 'REPLY_UNWANTED', atMs: this.#host.clock.now(), ...why }))
+    const why = { atMs: this.#host.clock.now(), ...(reason === undefined ? {} : { reason }) }
+    this.#gate.pass(() => this.send({ type: 'REPLY_UNWANTED', ...why }))
   }
 
   configure(changes: ConversationChanges): void {
@@ -266,8 +231,8 @@ export class Resident implements Hearer, Replying {
       this.send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
       if (unfinished !== undefined) this.desk.tellLeft(unfinished)
     }
-    const turns = resumed === undefined ? 0 : this.history.length
-    this.desk.announce({ type: 'CONVERSATION_OPENED', conversationId: this.id, atMs: clock.now(), resumed: turns })
+    const known = { conversationId: this.id, resumed: resumed === undefined ? 0 : this.history.length }
+    this.desk.announce({ type: 'CONVERSATION_OPENED', atMs: clock.now(), ...known })
     this.#keeper.onOpened(this)
     this.#gate.open()
     this.#markReady()
@@ -295,8 +260,8 @@ export class Resident implements Hearer, Replying {
   #over(reason: CloseReason): void {
     if (this.#isOver) return
     this.#isOver = true
-    const atMs = this.#host.clock.now()
-    this.desk.announce({ type: 'CONVERSATION_CLOSED', conversationId: this.id, atMs, reason })
+    const known = { conversationId: this.id, atMs: this.#host.clock.now() }
+    this.desk.announce({ type: 'CONVERSATION_CLOSED', ...known, reason })
     this.#leaving?.abort()
     this.#sources.unsubscribe()
     this.desk.close()
@@ -382,18 +347,13 @@ export class Resident implements Hearer, Replying {
 
   /** What stays attached keeps the conversation in memory. */
   #attach(attachment: Subscription): Subscription {
-    this.#attached += 1
-    this.#keeper.onStirred(this)
-    attachment.add(() => {
-      this.#attached -= 1
+    const count = (change: 1 | -1) => {
+      this.#attached += change
       this.#keeper.onStirred(this)
-    })
+    }
+    count(1)
+    attachment.add(() => count(-1))
     this.#sources.add(attachment)
     return attachment
   }
-}
-
-/** What whoever begins a turn is answered while the service drains. */
-export function draining(): LlmError {
-  return new LlmError('overloaded', { message: 'the service drains and takes no new turns; ask another one' })
 }

@@ -14,7 +14,9 @@ import { ConversationOfId, type Conversation, type ConversationKeeper } from './
 import { createDeafness } from './deafness.ts'
 import { isOfReply } from './generate.ts'
 import { createLines, type ConversationLine } from './lines.ts'
-import { draining, Resident, type ResidentHost, type ResidentKeeper } from './resident.ts'
+import { draining } from './given.ts'
+import type { ResidentHost, ResidentKeeper } from './host.ts'
+import { Resident } from './resident.ts'
 
 /** Who is in memory: the one map from id to conversation, and the one place where a life begins and ends. */
 export interface Residents {

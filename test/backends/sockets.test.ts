@@ -128,12 +128,13 @@ describe('79: the event loop stands still', () => {
     const body = JSON.stringify({ error: 'the prompt is longer than the context length' })
     const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
     const server = await socketServer((socket) => {
-      socket.once('data', async () => {
+      const answer = async () => {
         socket.write(head)
         for (let turns = 0; turns < 20; turns++) await turn()
         socket.write(body)
         stall()
-      })
+      }
+      socket.once('data', () => void answer())
     })
     const { error } = await askServer('ollama-chat', server.url)
     expect(facts(error)).toMatchObject({ code: 'context-overflow' })

@@ -2,7 +2,6 @@ import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
-import { LlmError } from '../../src/backends/contract.ts'
 import { defineTool } from '../../src/generation/tools.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
 import { loopbackServer, type LoopbackReply } from '../../src/testing/loopback-server.ts'
@@ -218,7 +217,7 @@ describe('the event loop stands still', () => {
   })
 
   it('row 79: while a function is run: its result counts', async () => {
-    let answer = (_: string) => {}
+    let answer: (text: string) => void = () => {}
     const lookUp = defineTool({
       description: 'The time of day.',
       parameters: z.object({}),
@@ -240,7 +239,7 @@ describe('the event loop stands still', () => {
 
   it('row 79: while a hook thinks: its answer counts', async () => {
     let judged = 0
-    let answer = (_: { endOfTurn: number }) => {}
+    let answer: (verdict: { endOfTurn: number }) => void = () => {}
     const detector = () => {
       judged += 1
       return new Promise<{ endOfTurn: number }>((resolve) => (answer = resolve))
