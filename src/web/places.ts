@@ -47,7 +47,10 @@ export function createPlaces({ sockets, waiting: most }: PlaceLimits, clock: Clo
         leave(socket)
         cut()
       }
-      waiting.set(socket, { cut: leaveAndCut, cancel: clock.schedule(leaveAndCut, ms) })
+      const one = { cut: leaveAndCut, cancel: () => {} }
+      // After a stall of the process its words may lie in the socket: they are read before its silence is believed.
+      one.cancel = clock.schedule(() => (one.cancel = clock.schedule(leaveAndCut, 0)), ms)
+      waiting.set(socket, one)
       const [longest] = waiting.values()
       if (waiting.size > most) longest?.cut()
     },

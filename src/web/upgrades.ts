@@ -75,6 +75,11 @@ export function serveUpgrades(server: Server, options: UpgradeOptions): Upgrades
   )
 
   function beat(): void {
+    // After a stall of the process answers may lie in the sockets: they are read first.
+    cancelBeat = clock.schedule(judge, 0)
+  }
+
+  function judge(): void {
     for (const client of sockets.clients) {
       if (!alive.delete(client)) client.terminate()
       else if (client.readyState === client.OPEN) client.ping()

@@ -26,6 +26,15 @@ test('whoever waits too long is cut, and a wait begun anew counts from then on',
   expect(clock.pending()).toBe(0)
 })
 
+test('what lies in a socket when its time is over is read before it is cut', () => {
+  const { clock, places, newcomer } = somePlaces()
+  const socket = newcomer(100)
+  // As after a stall: all of it is due at once, and the socket is read behind the timers.
+  clock.schedule(() => places.take(socket), 100)
+  clock.advance(500)
+  expect(socket.destroyed).toBe(false)
+})
+
 test('one too many: the one that has waited longest is cut, by what its owner does', () => {
   const { places, newcomer } = somePlaces()
   const first = newcomer()
