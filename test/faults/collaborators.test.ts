@@ -7,7 +7,7 @@ import { createEventBus } from '../../src/runtime/event-bus.ts'
 import type { LlmServiceOptions } from '../../src/runtime/options.ts'
 import { createLlmService } from '../../src/runtime/service.ts'
 import { scriptedBackend, scriptedSink, scriptedStore, virtualClock } from '../../src/testing/index.ts'
-import { nothingEndsTheProcess } from './no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 import { failures, oddities, type Trouble } from './trouble.ts'
 
 const endings = new Set<string>(['RESPONSE_FINISHED', 'RESPONSE_INTERRUPTED', 'ERROR_OCCURRED'])

@@ -2,7 +2,7 @@ import { from, Observable, of, type Subscriber } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import type { Playback, SpeechSink } from '../../src/speaking/sink.ts'
 import { talk } from '../runtime/harness.ts'
-import { nothingEndsTheProcess } from './no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 
 nothingEndsTheProcess()
 

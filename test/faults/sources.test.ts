@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { LlmError } from '../../src/backends/contract.ts'
 import { busFromEventEmitter, createEventBus, type EmitterLike, type EventBus } from '../../src/runtime/event-bus.ts'
 import { talk } from '../runtime/harness.ts'
-import { nothingEndsTheProcess } from './no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 
 const { warnings } = nothingEndsTheProcess()
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { LlmError, type Backend } from '../../src/backends/contract.ts'
 import type { LlmService } from '../../src/runtime/service.ts'
 import { scriptedStore } from '../../src/testing/index.ts'
-import { nothingEndsTheProcess } from '../faults/no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 import { talk } from './harness.ts'
 
 nothingEndsTheProcess()

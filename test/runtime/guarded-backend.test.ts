@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LlmError, type Backend, type BackendRecord } from '../../src/backends/contract.ts'
 import { guardBackend } from '../../src/runtime/collaborators/backend.ts'
-import { nothingEndsTheProcess } from '../faults/no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 import { settlingClock } from '../support/settling-clock.ts'
 
 nothingEndsTheProcess()

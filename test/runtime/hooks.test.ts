@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { AmbientVerdict } from '../../machines/conversation/events.ts'
-import { nothingEndsTheProcess } from '../faults/no-end.ts'
+import { nothingEndsTheProcess } from '../support/nothing-ends-the-process.ts'
 import { talk } from './harness.ts'
 
 nothingEndsTheProcess()

@@ -36,7 +36,7 @@ export function guardBackend(backend: Backend, clock: Clock, report: Report): Ba
   }
 
   /** Ends with the first record that is none: what it calls `on` from may be a callback that nobody guards. */
-  function told(on: (record: BackendRecord) => void, run: (on: (record: unknown) => void) => Promise<unknown>) {
+  function relayed(on: (record: BackendRecord) => void, run: (on: (record: unknown) => void) => Promise<unknown>) {
     return new Promise<unknown>((resolve, reject) => {
       let isOver = false
       const end = (settle: () => void) => {
@@ -64,7 +64,7 @@ export function guardBackend(backend: Backend, clock: Clock, report: Report): Ba
     },
     stream: (request, on, signal) =>
       typed('stream', signal, async () => {
-        const end = endOf(await told(on, async (hear) => backend.stream(request, hear, signal)), request.model)
+        const end = endOf(await relayed(on, async (hear) => backend.stream(request, hear, signal)), request.model)
         if (end === undefined) throw new Odd('ended a stream without an end record that has a finishReason')
         return end
       }),
@@ -107,7 +107,7 @@ class Odd extends LlmError {
   }
 }
 
-const Told = z.discriminatedUnion('type', [
+const Known = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connected') }),
   z.object({ type: z.literal('headers'), status: z.number() }),
   z.object({ type: z.literal('delta'), kind: z.enum(['text', 'thinking']), text: z.string() }),
@@ -122,7 +122,7 @@ const Told = z.discriminatedUnion('type', [
 /** undefined: it is none. */
 function recordOf(given: unknown): BackendRecord | undefined {
   try {
-    return Told.safeParse(given).data
+    return Known.safeParse(given).data
   } catch {
     // A getter that throws.
     return undefined
@@ -158,14 +158,14 @@ function endOf(given: unknown, asked: string): BackendEnd | undefined {
 function modelOf(given: unknown): ModelInfo | undefined {
   const name = property(given, 'name')
   if (typeof name !== 'string' || name === '') return undefined
-  const isTrue = (what: string) => {
+  const flag = (what: string) => {
     const value = property(given, what)
     return typeof value === 'boolean' ? { [what]: value } : {}
   }
   return {
     name,
-    ...isTrue('loaded'),
-    ...isTrue('chat'),
+    ...flag('loaded'),
+    ...flag('chat'),
     ...countsOf(given, 'contextTokens', 'trainedContextTokens', 'sizeBytes'),
   }
 }

@@ -24,7 +24,7 @@ export function inTime({ clock, ms, signal }: AskLimits, ask: (signal: AbortSign
   signal.addEventListener('abort', giveUp, { once: true })
   return answer
     .catch((error: unknown) => {
-      own.abort(error)
+      own.abort(signal.aborted ? signal.reason : error)
       throw error
     })
     .finally(() => signal.removeEventListener('abort', giveUp))
