@@ -228,7 +228,7 @@ export class Resident implements Hearer, Replying {
     if (this.#isOver) return
     if (resumed !== undefined) {
       const { counters, unfinished } = resumed
-      this.send({ type: 'CONVERSATION_RESUMED', turns: counters.turns, replies: counters.replies })
+      this.send({ type: 'CONVERSATION_RESUMED', ...counters })
       if (unfinished !== undefined) this.desk.tellLeft(unfinished)
     }
     const known = { conversationId: this.id, resumed: resumed === undefined ? 0 : this.history.length }
@@ -277,9 +277,8 @@ export class Resident implements Hearer, Replying {
   #hear(event: SpeechEvent): void {
     if (this.#isOver) return
     // A turn that is open may be finished; over a reply no new one begins.
-    const isHeard =
-      !this.#isDraining || this.actor.getSnapshot().matches('detecting') || event.type === 'SYSTEM_STOPPED'
-    if (isHeard) hear(this, event, this.#host.clock)
+    const mayBegin = !this.#isDraining || event.type === 'SYSTEM_STOPPED'
+    if (mayBegin || this.actor.getSnapshot().matches('detecting')) hear(this, event, this.#host.clock)
   }
 
   characterFor(askers: readonly string[]): Character | undefined {
