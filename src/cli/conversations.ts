@@ -26,7 +26,7 @@ export const conversations: Command = {
   async run(given, terminal) {
     const [verb, ...ids] = given.words
     checkWords(verb, ids)
-    const task = { file: await storeFile(given, terminal), ids, terminal, asJson: given.switches.has('json') }
+    const task = { file: storeFile(given, terminal), ids, terminal, asJson: given.switches.has('json') }
     if (verb === 'delete') return remove(task)
     // Beside whoever writes the file; and one that is not there is not made.
     return withStore(sqliteStore({ file: task.file, readOnly: true }), (store) => look(verb, store, task))

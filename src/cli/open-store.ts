@@ -1,8 +1,6 @@
-import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
   createLlmService,
-  LlmError,
   sqliteStore,
   type BackendInfo,
   type ConversationStore,
@@ -31,7 +29,7 @@ export interface Keeping {
  */
 export async function openKeeping(given: Arguments, terminal: Terminal): Promise<Keeping | undefined> {
   if (!given.texts.has('store')) return undefined
-  const file = await storeFile(given, terminal)
+  const file = storeFile(given, terminal)
   const keeping = {
     file,
     store: () => sqliteStore({ file }),
@@ -66,16 +64,11 @@ export async function initializedService(
   }
 }
 
-/** The path that `--store` names, which no file of another kind has: a writer would put that aside as damaged. */
-export async function storeFile({ texts }: Arguments, { folder }: Terminal): Promise<string> {
+/** The path that `--store` names. */
+export function storeFile({ texts }: Arguments, { folder }: Terminal): string {
   const named = texts.get('store')
   if (named === undefined) throw new UsageError('name the file that holds the conversations: --store FILE')
-  const file = resolve(folder, named)
-  if (await isOfAnotherKind(file)) {
-    const message = `${file} is not a SQLite file; name the one that conversations are kept in.`
-    throw new LlmError('store', { message, fault: 'foreign' })
-  }
-  return file
+  return resolve(folder, named)
 }
 
 /** Opens a store for one piece of work, and closes it however that ends. */
@@ -87,26 +80,5 @@ export async function withStore<Result>(
     return await work(store, await store.open())
   } finally {
     await store.close()
-  }
-}
-
-/** https://sqlite.org/fileformat.html, 1.3: how every SQLite file begins. */
-const signature = 'SQLite format 3\0'
-
-async function isOfAnotherKind(file: string): Promise<boolean> {
-  try {
-    const found = await stat(file)
-    // A pipe would be waited for.
-    if (!found.isFile()) return !found.isDirectory()
-    const handle = await open(file)
-    try {
-      const { bytesRead, buffer } = await handle.read({ buffer: Buffer.alloc(signature.length) })
-      return bytesRead > 0 && buffer.toString('latin1', 0, bytesRead) !== signature
-    } finally {
-      await handle.close()
-    }
-  } catch {
-    // What cannot be read is told by the store, which knows why.
-    return false
   }
 }

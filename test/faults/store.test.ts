@@ -110,8 +110,11 @@ describe('the store of conversations', () => {
     },
   )
 
-  it('row 58: a file that is no database is kept aside, and a fresh one begun', async () => {
+  it('row 58: a store that is a database no more is kept aside, and a fresh one begun', async () => {
     const file = join(await folder(), 'conversations.db')
+    const before = storeAt(file)
+    await before.open()
+    await before.close()
     await writeFile(file, 'not what it was '.repeat(1_000))
     const { events, conversation, settles } = await stage({ options: { store: storeAt(file) } })
     await conversation.ready

@@ -17,7 +17,7 @@ const corrupt = (file: string): Promise<string[]> =>
   readdir(join(file, '..')).then((names) => names.filter((name) => name.includes('.corrupt-')).toSorted())
 
 describe('a file that cannot be read', () => {
-  it('is put aside as it is when it is no database, and the store begins anew', async () => {
+  it('is put aside as it is when it is a database no more, and the store begins anew', async () => {
     const file = join(await folder(), 'conversations.db')
     await writeFile(file, 'garbage '.repeat(2_000))
     await writeFile(`${file}-wal`, 'more of it')
@@ -57,6 +57,7 @@ describe('a file that cannot be read', () => {
   it('is left where it is by a reader', async () => {
     const file = join(await folder(), 'conversations.db')
     await writeFile(file, 'garbage '.repeat(2_000))
+    await writeFile(`${file}-lock`, '')
     const reader = storeAt(file, { readOnly: true })
     await expect(reader.open()).rejects.toMatchObject(refused('damaged', /is damaged; start the program again/u))
     expect(await corrupt(file)).toEqual([])

@@ -1,10 +1,11 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { putAside, syncFolder } from './aside.ts'
 import type { SqliteDatabase, SqliteDriver } from './driver.ts'
 import { isDamage, storeError, toStoreError } from './faults.ts'
 import type { StoreThreadSettings } from './messages.ts'
+import { refuseOther } from './signature.ts'
 import type { SetAside } from '../store.ts'
 
 const formatVersion = 1
@@ -49,6 +50,7 @@ export function openStoreFile(
   try {
     if (readOnly) return openForReading(driver, asked, busyMs)
     const file = makeReady(asked)
+    refuseStranger(driver, file)
     const lock = takeLock(driver, file)
     try {
       const damage = statSync(file).size === 0 ? undefined : damageOf(driver, file)
@@ -85,15 +87,24 @@ function makeReady(asked: string): string {
     closeSync(openSync(asked, 'a', 0o600))
     syncFolder(folder)
   }
-  refuseFolder(asked)
   // SQLite would open it for reading, and fail with the first commit.
   accessSync(asked, constants.R_OK | constants.W_OK)
   return realpathSync(asked)
 }
 
-function refuseFolder(file: string): void {
-  if (!statSync(file).isDirectory()) return
-  throw storeError('unwritable', `${file} is a folder; name a file in it, such as ${join(file, 'conversations.db')}.`)
+/** Before the lock, which would be made beside the file of somebody else. */
+function refuseStranger(driver: SqliteDriver, file: string): void {
+  refuseOther(file)
+  if (statSync(file).size === 0) return
+  const database = driver.open(file, { readOnly: true })
+  try {
+    refuseForeign(database, file)
+  } catch (error) {
+    // Damage is looked at once nobody else can write.
+    if (!isDamage(error)) throw error
+  } finally {
+    database.close()
+  }
 }
 
 /**
@@ -165,7 +176,8 @@ function refuseForeign(database: SqliteDatabase, file: string): boolean {
       )
       .get(),
   )
-  if (tables === 0 && version === 0) return false
+  const isNobodys = application === 0 || application === applicationId
+  if (tables === 0 && version === 0 && isNobodys) return false
   if (application !== applicationId) {
     throw storeError('foreign', `${file} is the database of another program; give conversations a file of their own.`)
   }
@@ -203,8 +215,8 @@ function openForWriting(
 
 function openForReading(driver: SqliteDriver, file: string, busyMs: number): StoreFile {
   if (!existsSync(file)) throw nothingThere(file)
-  refuseFolder(file)
   accessSync(file, constants.R_OK)
+  refuseOther(file)
   const database = driver.open(file, { readOnly: true })
   try {
     database.exec(`PRAGMA busy_timeout = ${busyMs}`)
