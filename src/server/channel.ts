@@ -63,7 +63,9 @@ export function openChannel(
 
   function listen(): Subscription {
     const subscription = conversation.listenTo(ears)
-    subscription.add(conversation.events.subscribe({ next: tell, complete: () => (isOver = true) }))
+    isOver = false
+    subscription.add(() => (isOver = true))
+    subscription.add(conversation.events.subscribe(tell))
     subscription.add(
       conversation.deltas.subscribe((delta) => tell({ type: 'delta', conversationId, atMs: clock.now(), ...delta })),
     )

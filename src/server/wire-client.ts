@@ -98,8 +98,6 @@ export function serveClient(peer: Peer, isTrusted: boolean, context: WireContext
     { conversation }: Channel,
     { conversationId, text, id }: Extract<ClientMessage, { type: 'ask' }>,
   ): Promise<void> {
-    if (conversation.actor.getSnapshot().status !== 'active')
-      return refuse('this conversation is over; begin a new one', conversationId)
     const outcome = await conversation.ask(text)
     send({ type: 'outcome', conversationId, ...(id === undefined ? {} : { id }), outcome })
   }

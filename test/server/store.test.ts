@@ -132,7 +132,7 @@ describe('a server whose conversations are kept', () => {
     await close()
   })
 
-  test('a question to a conversation that ended before it was read is refused', async () => {
+  test('a question to a conversation that was stopped before it was read is answered in its next life', async () => {
     const store = scriptedStore()
     const { server, service, close } = await run({ store })
     store.hold()
@@ -141,8 +141,9 @@ describe('a server whose conversations are kept', () => {
     const stopped = service.conversation('kitchen').stop()
     store.release()
     const [response] = await answered
-    expect(response.statusCode).toBe(409)
+    expect(response.statusCode).toBe(200)
     response.resume()
+    await once(response, 'end')
     await stopped
     await close()
   })

@@ -94,22 +94,19 @@ describe('a conversation over the wire', () => {
     await viewer.close()
   })
 
-  test('a conversation that is over says so, and another id begins anew', async () => {
+  test('a conversation that was stopped is opened anew by whoever asks, and those who watch see its new life', async () => {
     served = await serveScript([{ text: 'Yes.' }])
     const client = await connect(served.server)
     client.say({ type: 'ask', text: 'One', id: 'one' })
     await client.next('outcome')
     client.say({ type: 'SYSTEM_STOPPED' })
+    await client.next('CONVERSATION_CLOSED')
     client.say({ type: 'ask', text: 'Two', id: 'two' })
-    expect(await client.next('ERROR_OCCURRED')).toMatchObject({ message: expect.stringMatching(/is over/) })
-    client.say({ type: 'ask', conversationId: 'next', text: 'Three', id: 'three' })
-    expect(await client.next('outcome')).toMatchObject({ id: 'three', outcome: { ending: 'finished' } })
+    expect(await client.next('outcome')).toMatchObject({ id: 'two', outcome: { ending: 'finished' } })
+    await expect.poll(() => client.told.filter(({ type }) => type === 'RESPONSE_FINISHED')).toHaveLength(2)
     await expect
       .poll(() => client.told.findLast(({ type }) => type === 'conversations')?.['conversations'])
-      .toMatchObject([
-        { conversationId: 'default', state: 'stopped', turns: 2 },
-        { conversationId: 'next', state: 'idle', turns: 2 },
-      ])
+      .toMatchObject([{ conversationId: 'default', state: 'idle', turns: 2 }])
     await client.close()
   })
 
