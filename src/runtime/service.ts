@@ -95,16 +95,17 @@ export function createLlmService(options: LlmServiceOptions = {}): LlmService {
 
   // Last of what may refuse its options: a store that was taken is given back by closing alone.
   const archive =
-    parts.store &&
-    createArchive({
-      store: parts.store,
-      clock,
-      loadMs: settings.timeouts.storeLoadMs,
-      report({ code, message }, conversationId = 'service') {
-        logger?.warn({ conversationId, code }, message)
-        notice(code, message, conversationId)
-      },
-    })
+    parts.store === undefined
+      ? undefined
+      : createArchive({
+          store: parts.store,
+          clock,
+          loadMs: settings.timeouts.storeLoadMs,
+          report({ code, message }, conversationId = 'service') {
+            logger?.warn({ conversationId, code }, message)
+            notice(code, message, conversationId)
+          },
+        })
 
   const residents: Residents = createResidents({
     clock,
