@@ -63,6 +63,6 @@ async function dispatch([name, ...rest]: readonly string[], terminal: Terminal):
 }
 
 function fail(terminal: Terminal, message: string, code: ExitCode): ExitCode {
-  print(terminal.errors, `colloquy: ${message.replaceAll(/\s*\n\s*/g, ' ')}`)
+  print(terminal.errors, `colloquy: ${message.replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}`)
   return code
 }

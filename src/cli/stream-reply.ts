@@ -16,7 +16,7 @@ export function streamReply(deltas: Observable<Delta>, output: Printer): Printed
   if (output.isTTY !== true) {
     return {
       end: ({ text }) => {
-        if (text !== '') output.write(`${text.trim().replaceAll(/\s*\n\s*/g, ' ')}\n`)
+        if (text !== '') output.write(`${text.trim().replaceAll(/(?<!\s)\s*\n\s*/g, ' ')}\n`)
       },
     }
   }

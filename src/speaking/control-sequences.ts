@@ -22,8 +22,10 @@ const restOfString = new RegExp(`${payload}${stringEnd}?`, 'y')
 const endsString = new RegExp(`${stringEnd}$`)
 
 // The white space among them is white space all the same.
-const unsayable =
-  /[\0-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\p{Bidi_Control}\ufff9-\ufffb\p{Surrogate}\u{e0000}-\u{e007f}]/u
+const unsayable = new RegExp(
+  String.raw`[\0-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\p{Bidi_Control}\ufff9-\ufffb\p{Surrogate}\u{e0000}-\u{e007f}]`,
+  'u',
+)
 const nextLine = '\u0085'
 
 /** Whether there is anything in the text that `withoutControls` leaves out or changes. */
