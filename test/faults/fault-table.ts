@@ -98,6 +98,12 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
 59 | slow store | the first segment waits 50 ms for the commit at most, the event says durable: false
 60 | wall clock jumps | nothing: monotonic time`),
   },
+  {
+    group: 'process',
+    rows: rows(`
+82 | control and escape sequences in model text, names, files | never reach a terminal or a sink raw | the terminal
+83 | adversarial text of 8 000 characters | linear: under 50 ms anywhere`),
+  },
 ]
 
 /** The names of the tests in this folder, by row: what stands in the sources as `row N: fact` or as `[N, 'fact'`. */
