@@ -2,9 +2,19 @@
 
 const letters = new Intl.Segmenter('und', { granularity: 'word' })
 
+/** Up to white space where there is some. What `Intl.Segmenter` takes grows faster than its text; no word is longer. */
+const stretches = /[^]{1,199}(?:\s|$)|[^]{1,200}/gu
+
+/**
+ * Unicode allows thirty marks on a letter in a text that is to be normalized (UAX #15, Stream-Safe Text Format): putting
+ * more of them in order costs their square.
+ */
+const marksTooMany = /(?<kept>[\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+/gu
+
 /** Case, punctuation and white space folded, so that "Turn on the light." equals "turn on the light". */
 export function foldWords(text: string): string {
   return text
+    .replaceAll(marksTooMany, '$<kept>')
     .normalize('NFKC')
     .toLowerCase()
     .replace(/['’]/gu, '')
@@ -15,7 +25,9 @@ export function foldWords(text: string): string {
 /** Words by Unicode (UAX #29), so also in languages that write no spaces. */
 export function countWords(text: string): number {
   let count = 0
-  for (const piece of letters.segment(text)) if (piece.isWordLike) count += 1
+  for (const [stretch] of text.matchAll(stretches)) {
+    for (const piece of letters.segment(stretch)) if (piece.isWordLike) count += 1
+  }
   return count
 }
 

@@ -41,7 +41,7 @@ export function parseAddress(baseUrl: string): Address {
     secure,
     hostname: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port,
-    basePath: url.pathname.replace(/\/+$/, ''),
+    basePath: url.pathname.replace(/(?<!\/)\/+$/, ''),
   }
 }
 

@@ -48,16 +48,24 @@ export function quotable(text: string, { secrets, spoken }: Privacy): string {
   if ((spoken.calls ? showsReply : showsPlainReply).test(text)) return ''
   const line = oneLine(withoutSecrets(text, secrets), 300)
   const folded = line.toLowerCase()
+  const clips = clipsOf(folded)
   for (const words of spoken.words) {
     const said = oneLine(words, 100_000).toLowerCase()
     if (said.length < 3) continue
-    if (folded.includes(said)) return ''
+    if (said.length <= folded.length && folded.includes(said)) return ''
     // a server may clip what it repeats
-    for (let at = 0; at + overlapChars <= folded.length; at++) {
-      if (said.includes(folded.slice(at, at + overlapChars))) return ''
+    for (let at = 0; at + overlapChars <= said.length; at++) {
+      if (clips.has(said.slice(at, at + overlapChars))) return ''
     }
   }
   return oneLine(line)
+}
+
+/** Every stretch of `overlapChars` in a text. */
+function clipsOf(text: string): Set<string> {
+  const clips = new Set<string>()
+  for (let at = 0; at + overlapChars <= text.length; at++) clips.add(text.slice(at, at + overlapChars))
+  return clips
 }
 
 /**

@@ -55,8 +55,17 @@ export function parseJson(text: string): unknown {
 const tooLong =
   /context[ _]?(?:length|window|size)|exceeds? (?:the )?(?:available |maximum )?context|maximum context|too many tokens|prompt is too long|input (?:length|is too long)|n_ctx/i
 const incapable = /does(?: not|n't) support|not supported|unsupported/i
-const absent =
-  /model\b.*(?:not found|does not exist|doesn't exist|not exist|unknown|not loaded)|(?:no such|unknown|invalid) model|model_not_found/i
+const absent = /(?:no such|unknown|invalid) model|model_not_found/i
+const absence = /not found|does not exist|doesn't exist|not exist|unknown|not loaded/i
+
+/** Whether a server says that it has no such model. */
+function saysAbsent(text: string): boolean {
+  if (absent.test(text)) return true
+  return text.split('\n').some((line) => {
+    const model = line.search(/model\b/i)
+    return model >= 0 && absence.test(line.slice(model))
+  })
+}
 
 /** What an HTTP status means. The body only refines it. */
 export function failureOfStatus(refusal: Refusal): LlmError {
@@ -90,7 +99,7 @@ export function failureOfStatus(refusal: Refusal): LlmError {
       `The prompt is longer than the context window of the model at ${origin}.`,
     )
   }
-  if ((status === 404 || status === 400) && (absent.test(asksFor) || (status === 404 && /\bmodel\b/i.test(asksFor)))) {
+  if ((status === 404 || status === 400) && (saysAbsent(asksFor) || (status === 404 && /\bmodel\b/i.test(asksFor)))) {
     const name = model === undefined ? 'The model' : `The model ${oneLine(withoutSecrets(model, privacy.secrets), 100)}`
     const pull = backend.startsWith('ollama') ? `run "ollama pull ${model ?? 'MODEL'}"` : 'load it there'
     return make('model-missing', 'model', `${name} is not on ${origin}: ${pull}, or choose another.`)

@@ -1,10 +1,15 @@
+/** Nobody mistypes a longer word: it came from somewhere else. */
+const longestWord = 100
+
 /** The candidate that a mistyped word was probably meant to be; undefined when none is near. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  if (word.length > longestWord) return undefined
   const folded = word.toLowerCase()
   const reach = Math.max(1, Math.floor(folded.length / 3))
   let best: string | undefined
   let least = reach + 1
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= least) continue
     const far = edits(folded, candidate.toLowerCase())
     if (far < least) {
       least = far

@@ -121,7 +121,7 @@ async function fetchFrom(
   const { clock, signal, onBytes, environment = process.env } = options
   const partPath = `${path}.part`
   if (source.kind === 'hub') {
-    const hub = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/u, '')
+    const hub = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/(?<!\/)\/+$/u, '')
     const url = `${hub}/${source.repository}/resolve/${source.revision}/${source.file}`
     const more = {
       ...(options.fetch === undefined ? {} : { fetch: options.fetch }),

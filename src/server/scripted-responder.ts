@@ -21,7 +21,7 @@ export function scriptedResponder(options: ScriptedResponderOptions = {}): Backe
   const model = { name: scriptedModel, loaded: true, chat: true }
 
   function say(text: string, on: (record: BackendRecord) => void, signal: AbortSignal): Promise<BackendEnd> {
-    const words = text.match(/\s*\S+/gu) ?? []
+    const words = text.match(/(?<!\s)\s*\S+/gu) ?? []
     return new Promise((resolve, reject) => {
       let cancel = () => {}
       const abort = () => {

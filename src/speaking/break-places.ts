@@ -113,13 +113,15 @@ export class BreakPlaces {
   /** Places between the words of the run; the last word may go on. */
   #findWords(text: string, end: number): void {
     const from = this.#openWord
+    this.#segmentedTo = end
+    // One character is one word, and no question.
+    if (end - from < 2) return
     for (const { index } of wordSegmenter.segment(text.slice(from, end))) {
       if (index === 0) continue
       this.#words += 1
       this.#openWord = from + index
       this.#add(text, this.#openWord, false)
     }
-    this.#segmentedTo = end
   }
 
   /** Where something is said right behind a clause, or next to a word of a script without spaces. */

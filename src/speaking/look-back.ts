@@ -16,7 +16,7 @@ export class LookBack {
   #firstWord = -1
   #openGuillemet = -1
   #closedGuillemet = -1
-  readonly #quotes = new Map<number, number>()
+  #quotes: Map<number, number> | null = null
 
   /** The character at `i`; the ones before it came before. */
   take(text: string, i: number): void {
@@ -33,13 +33,18 @@ export class LookBack {
     }
     // Small letters make up the most of a text.
     if (code > 0x60 && code < 0x7e) return
-    if (code === 0x5b) this.#openBracket = i
-    else if (code === 0x5d) this.#closedBracket = i
+    // Behind an escape a bracket begins a control sequence.
+    const isBracket = (code === 0x5b || code === 0x5d) && text.charCodeAt(i - 1) !== 0x1b
+    if (isBracket && code === 0x5b) this.#openBracket = i
+    else if (isBracket) this.#closedBracket = i
     else if (code === 0x29) this.#closedParenthesis = i
     else if (code === 0xab) this.#openGuillemet = i
     else {
       if (code === 0xbb) this.#closedGuillemet = i
-      if (isQuote(code)) this.#quotes.set(code, (this.#quotes.get(code) ?? 0) + 1)
+      if (isQuote(code)) {
+        this.#quotes ??= new Map()
+        this.#quotes.set(code, (this.#quotes.get(code) ?? 0) + 1)
+      }
     }
   }
 
@@ -54,7 +59,7 @@ export class LookBack {
 
   /** A quote or a mark of emphasis was opened, and not closed before. */
   isQuoted(code: number): boolean {
-    return (this.#quotes.get(code) ?? 0) % 2 === 1
+    return (this.#quotes?.get(code) ?? 0) % 2 === 1
   }
 
   get isInsideGuillemets(): boolean {

@@ -46,18 +46,21 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
   /** The same, but too long to go with words: they are segments of their own, once words follow. */
   let aside: Piece[] = []
   const ends = new SentenceEnds(language)
-  let places = new BreakPlaces()
+  let places: BreakPlaces | null = null
   /** Characters that the segment may have beside what is held. */
   let room = maxChars
 
   const append = (text: string): void => {
-    const isBeginning = pending === ''
+    if (pending !== '') {
+      pending += text
+      return
+    }
     let blanks = 0
-    if (isBeginning) while (blanks < text.length && isSpace(text.charCodeAt(blanks))) blanks += 1
+    while (blanks < text.length && isSpace(text.charCodeAt(blanks))) blanks += 1
     gap += text.slice(0, blanks)
-    pending += text.slice(blanks)
+    pending = text.slice(blanks)
     ends.cut(blanks)
-    if (isBeginning && pending !== '') begin()
+    if (pending !== '') begin()
   }
 
   const begin = (): void => {
@@ -65,7 +68,7 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     startsLine = isFirst || /[\n\r]/.test(gap)
     // A control string is over with its line.
     if (gap.includes('\n')) speakableState = { fence: speakableState.fence }
-    places = new BreakPlaces()
+    places = null
     const taken = held.source.length + (held === nothing ? 0 : gap.length)
     if (taken > maxChars / 2) setAside()
     room = maxChars - (held === nothing ? 0 : taken)
@@ -119,6 +122,7 @@ export function createSegmenter({ language, segments, unspokenMs }: SegmenterOpt
     const minClause = unspoken < clauseBelowMs ? (index === 0 ? firstClauseChars : clauseChars) : Infinity
     const minWords = unspoken < wordsBelowMs ? words : Infinity
     if (minClause === Infinity && minWords === Infinity) return -1
+    places ??= new BreakPlaces()
     places.read(pending, Math.min(pending.length, room))
     return places.first(pending, (place) => (place.isClause && place.at >= minClause) || place.words >= minWords)
   }

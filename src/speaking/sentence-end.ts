@@ -108,7 +108,8 @@ export class SentenceEnds {
       if (i >= this.#searched && (code < 0x40 || code >= 0x85)) {
         // Half a character is looked at when it is whole.
         if (isCutCharacter(text, i, end)) break
-        if (isNewline(code) || terminatorLength(text, i) > 0 || (this.#isGreek && code === 0x3b)) {
+        // Nothing ends at the first character: NEL begins segments, since no `trim` takes it away.
+        if ((isNewline(code) && i > 0) || terminatorLength(text, i) > 0 || (this.#isGreek && code === 0x3b)) {
           return { at: i, runEnd: -1, closedEnd: i, isClosed: false }
         }
       }

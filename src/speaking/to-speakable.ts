@@ -26,7 +26,7 @@ export interface MappedSpeakable extends Speakable {
 }
 
 const anythingToDo =
-  /[*_`~#[\]<>|\\&\n\r=]|^\s*(?:[-+•]|\d)|\s\s|\p{Extended_Pictographic}|\p{RI}|\u200d|\ufe0f|\u20e3/u
+  /[*_`~#[\]<>|\\&\n\r\t\v\f\u2028\u2029=]|^\s*(?:[-+•]|\d)|\s\s|\p{Extended_Pictographic}|\p{RI}|\u200d|\ufe0f|\u20e3/u
 
 const fenceLine = /^[ \t]{0,3}(`{3,}(?!`)|~{3,}(?!~))([^`\n]*)$/
 const ruleLine = /^[ \t]*(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){2,}|(?:_[ \t]*){3,}|={2,}[ \t]*)$/

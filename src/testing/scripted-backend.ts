@@ -183,7 +183,7 @@ export function scriptedBackend(script: BackendScript, clock: Clock): ScriptedBa
 }
 
 function tokensOf({ text = '', deltas, thinking = [] }: ScriptedAnswer): Token[] {
-  const texts = deltas ?? text.match(/\s*\S+/gu) ?? []
+  const texts = deltas ?? text.match(/(?<!\s)\s*\S+/gu) ?? []
   return [
     ...thinking.map((thought): Token => ({ kind: 'thinking', text: thought })),
     ...texts.map((said): Token => ({ kind: 'text', text: said })),

@@ -104,6 +104,7 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
 80 | odd request targets, upgrades, headers at the page's server and the inspector | 4xx, the process lives
 81 | a promise that rejects from any hook, sink, bus, logger, store or inspector method | isolated, reported
 82 | control and escape sequences in model text, names, files | never reach a terminal or a sink raw
+83 | adversarial text of 8 000 characters | linear: under 50 ms anywhere
 85 | mute connections, thousands | others are served`),
   },
 ]

@@ -40,6 +40,13 @@ function generateBody(request: ChatRequest): GenerateRequest {
   }
 }
 
+const oneLine = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .join(' ')
+
 /**
  * Turns as lines, the last one open for the reply:
  *
@@ -53,6 +60,6 @@ function generateBody(request: ChatRequest): GenerateRequest {
 export function promptOf(messages: readonly ChatMessage[]): string {
   const lines = messages
     .filter(({ role, content }) => role !== 'system' && content.trim() !== '')
-    .map(({ role, content }) => `${names[role]}: ${content.trim().replaceAll(/\s*\n\s*/g, ' ')}`)
+    .map(({ role, content }) => `${names[role]}: ${oneLine(content)}`)
   return [...lines, `${names.assistant}:`].join('\n')
 }

@@ -27,7 +27,7 @@ const shown = z.looseObject({
 
 /** `llama3.2` and `llama3.2:latest` are one model. */
 export const sameModel = (one: string, other: string): boolean => fullName(one) === fullName(other)
-const fullName = (name: string) => (/:[^/]*$/.test(name) ? name : `${name}:latest`)
+const fullName = (name: string) => (name.lastIndexOf(':') > name.lastIndexOf('/') ? name : `${name}:latest`)
 
 function canChat(capabilities: readonly string[] | null | undefined, family: string | null | undefined) {
   if (capabilities) return { chat: capabilities.includes('completion') }

@@ -58,8 +58,12 @@ export function followRecords(model: string, lineBytes: number, report: (record:
   }
 }
 
+/** What comes after a word; '' where it does not stand there. */
+const after = (word: string, text: string): string =>
+  text.includes(word) ? text.slice(text.indexOf(word) + word.length) : ''
+
 function endOf(record: OllamaRecord, model: string, called: boolean): BackendEnd {
-  const cached = Object.entries(record).find(([name]) => /cached.*(?:count|tokens)/.test(name))?.[1]
+  const cached = Object.entries(record).find(([name]) => /count|tokens/.test(after('cached', name)))?.[1]
   return {
     model,
     finishReason: called ? 'tool-calls' : record.done_reason === 'length' ? 'length' : 'stop',

@@ -71,5 +71,5 @@ export interface LoopbackReply {
 
 /** The deltas of a reply's text. */
 export function deltasOf({ deltas, toolCalls = [], text = toolCalls.length > 0 ? '' : 'Hello.' }: LoopbackReply) {
-  return deltas ?? text.match(/\s*\S+/gu) ?? (text === '' ? [] : [text])
+  return deltas ?? text.match(/(?<!\s)\s*\S+/gu) ?? (text === '' ? [] : [text])
 }
