@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ToolCall } from './contract.ts'
+import { JsonObject } from './json-object.ts'
 
 /** A reply that came in one piece, whatever the dialect that wrote it. */
 export interface WholeReply {
@@ -16,7 +17,7 @@ const text = z
   .string()
   .nullish()
   .transform((value) => value ?? '')
-const callArguments = z.union([z.string(), z.record(z.string(), z.unknown())]).nullish()
+const callArguments = z.union([z.string(), JsonObject]).nullish()
 const toolCall = z.object({
   id: z.string().nullish(),
   function: z.object({ name: z.string(), arguments: callArguments }),

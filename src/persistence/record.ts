@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Turn } from '../../machines/vocabulary.ts'
+import { JsonValue } from './json-value.ts'
 import { foldHistory } from '../history/fold-history.ts'
 import type { StoredConversation, StoredLine } from './store.ts'
 
@@ -57,7 +58,7 @@ const Snapshot = z.strictObject({
 const turnId = z.string()
 const text = z.string()
 const speaker = z.string().exactOptional()
-const call = { id: z.string(), name: z.string(), arguments: z.json() }
+const call = { id: z.string(), name: z.string(), arguments: JsonValue }
 const callPlace = { round: count.exactOptional(), index: count.exactOptional(), saidChars: count.exactOptional() }
 const outcome = z.enum(['done', 'failed', 'aborted'])
 /** An entry of history, as it is kept. */

@@ -7,7 +7,7 @@ import { provisionEngine } from '../../src/provision/provision-engine.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { writeTinyGguf } from '../../src/testing/tiny-gguf.ts'
 
-describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('apiType embedded', () => {
+describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('apiType embedded', { timeout: 120_000 }, () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'colloquy-service-'))
@@ -22,6 +22,8 @@ describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('apiType embedded',
       defaultModel: join(folder, 'tiny.gguf'),
       context: { replyTokens: 16 },
       generation: { temperature: 0 },
+      // How fast the machine is, is not asked here.
+      timeouts: { firstTokenMs: 60_000, idleMs: 60_000, loadingMs: 100_000, totalMs: 110_000 },
     })
     const events: string[] = []
     service.events.subscribe(({ type }) => events.push(type))
@@ -34,7 +36,7 @@ describe.skipIf(process.env['COLLOQUY_SKIP_ENGINE'] === '1')('apiType embedded',
     expect(second.ending).toBe('finished')
     expect(second.timings.loadMs).toBeUndefined()
     await service.close()
-  }, 60_000)
+  })
 
   it('a model that was never pulled is told with the command that brings it', async () => {
     const service = createLlmService({ apiType: 'embedded', defaultModel: 'Llama-3.2-1B' })

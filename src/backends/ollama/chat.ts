@@ -2,13 +2,14 @@ import type { ChatRequest as OllamaChat, Message, Tool } from 'ollama'
 import { z } from 'zod'
 import type { Backend, ChatMessage, ChatRequest } from '../contract.ts'
 import { createTransport } from '../http.ts'
+import { JsonObject } from '../json-object.ts'
 import { describeOllamaModel, ollamaModels } from './models.ts'
 import { ollamaCommon } from './options.ts'
 import { streamOllama } from './stream.ts'
 import type { ServerOptions } from '../server-options.ts'
 import { defaultLineBytes } from '../server-options.ts'
 
-const callArguments = z.record(z.string(), z.unknown()).catch({})
+const callArguments = JsonObject.catch({})
 const isObject = (value: unknown) => typeof value === 'object' && value !== null
 const toolParameters = z.custom<NonNullable<Tool['function']['parameters']>>(isObject)
 

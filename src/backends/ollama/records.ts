@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { BackendEnd, BackendRecord, ToolCall } from '../contract.ts'
+import { JsonObject } from '../json-object.ts'
 import { boundCalls } from '../lines.ts'
 import { readArguments } from '../whole-reply.ts'
 
@@ -10,7 +11,7 @@ const call = z.object({
   // An object; some servers that speak the dialect write text, as OpenAI does.
   function: z.object({
     name: z.string(),
-    arguments: z.union([z.string(), z.record(z.string(), z.unknown()), z.array(z.unknown())]).nullish(),
+    arguments: z.union([z.string(), JsonObject, z.array(z.unknown())]).nullish(),
   }),
 })
 
