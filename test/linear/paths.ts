@@ -125,14 +125,8 @@ export const otherPaths: Readonly<Record<string, TextPath>> = {
   }),
   'held deltas': (text) => {
     const shown: string[] = []
-    const held = holdDeltas({
-      id: 'a',
-      messages: () => [],
-      onMark: () => {},
-      unspokenMs: () => 0,
-      onDelta: (delta) => shown.push(delta.text),
-    })
-    held.begin({ replyId: 'r', turnId: 't', purpose: 'speculation', text: '' })
+    const held = holdDeltas((delta) => shown.push(delta.text))
+    held.begin({ replyId: 'r', purpose: 'speculation' })
     for (const delta of byCharacter(text)) held.onDelta({ replyId: 'r', attempt: 1, kind: 'text', text: delta })
     held.show('r')
     return shown
