@@ -7,12 +7,19 @@
  */
 export function fromBus(name: string, payload: unknown): unknown {
   if (payload === undefined) return { type: name }
-  if (!isRecord(payload)) return payload
-  const { data, type = name } = payload
-  if (isRecord(data)) return { ...data, type }
-  return { ...payload, type }
+  try {
+    if (!isPlain(payload)) return payload
+    const { data, type = name } = payload
+    return isPlain(data) ? { ...data, type } : { ...payload, type }
+  } catch {
+    // A getter that throws: the parser refuses what it cannot read.
+    return payload
+  }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** An object as it was written, or as JSON gives it: no promise, no instance of anything. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }

@@ -101,6 +101,7 @@ export const faultTable: readonly { group: string; rows: readonly FaultRow[] }[]
   {
     group: 'process',
     rows: rows(`
+79 | the event loop stands still for 5 s | what lies in the socket is read before a time-out is believed; no breaker blames the server
 80 | odd request targets, upgrades, headers at the page's server and the inspector | 4xx, the process lives
 81 | a promise that rejects from any hook, sink, bus, logger, store or inspector method | isolated, reported
 82 | control and escape sequences in model text, names, files | never reach a terminal or a sink raw
