@@ -200,7 +200,9 @@ describe('the conversation chart as a picture', () => {
     const [start] = initialTransition(machine, conversationInput())
     const [answering] = transition(machine, start, { type: 'SPEECH_DETECTED', text: 'hello' })
     const sent = new Set<string>(alphabet(answering, { announces: true }).map(({ type }) => type))
-    const known = machine.events.filter((type) => !type.startsWith('xstate.') && type !== 'PLAYBACK_FINISHED')
+    // The actor is stopped right after CONVERSATION_LEFT: nothing is to be walked from there.
+    const others = ['PLAYBACK_FINISHED', 'CONVERSATION_LEFT']
+    const known = machine.events.filter((type) => !type.startsWith('xstate.') && !others.includes(type))
     expect(known.filter((type) => !sent.has(type))).toEqual([])
   })
 })

@@ -58,6 +58,7 @@ export function alphabet(situation: Situation, { announces }: { announces: boole
     { type: 'ENDPOINT_PREDICTED', endOfTurn: 0.9, atMs: now },
     { type: 'SYSTEM_STOPPED', atMs: now },
     { type: 'CONVERSATION_RESUMED', turns: context.turns, replies: context.replies, atMs: now },
+    { type: 'CONVERSATION_CONFIGURED', settings: ['endpointing'], policy: context.policy, atMs: now },
     ...worldEvents(situation, replyIds),
   ]
 }
