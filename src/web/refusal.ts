@@ -4,7 +4,7 @@ import type { ErrorCode } from '../../machines/vocabulary.ts'
 
 /** Why a request is not served. */
 export interface Refusal {
-  status: 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 417 | 500 | 503
+  status: 400 | 401 | 403 | 404 | 405 | 413 | 415 | 417 | 500 | 503
   code: ErrorCode
   /** For people: one line, what is wrong and what to do. Never quotes the request. */
   message: string
